@@ -1,0 +1,37 @@
+package broker
+
+import "time"
+
+// EventName says what happened.
+type EventName string
+
+// What Policy.Observe is told of. The fields of Event that each fills stand behind it.
+const (
+	Answered     EventName = "answered"      // App, Outcome; on an error Err
+	CallEnded    EventName = "call_ended"    // App, Took, Purpose; on an error Err: one call to WeChat
+	QuotaClosed  EventName = "quota_closed"  // App, Err: WeChat says the day's quota is used up
+	RateLowered  EventName = "rate_lowered"  // App, Rate: WeChat says too fast
+	StoreFailing EventName = "store_failing" // Err: a write failed; what it held is kept in memory and retried
+	LinkLost     EventName = "link_lost"     // Err: a link that could not be stored had to make room for newer ones
+	Panicked     EventName = "panicked"      // Err: a panic was caught in the door
+)
+
+// Event is one thing that happened.
+type Event struct {
+	Name    EventName
+	App     string
+	Outcome Outcome
+	Purpose Purpose
+	Took    time.Duration
+	Rate    float64 // calls a second
+	Err     error
+}
+
+// Purpose says for whom a link is generated.
+type Purpose string
+
+// The purposes, in the order of their precedence.
+const (
+	Interactive Purpose = "interactive" // somebody waits
+	Prewarming  Purpose = "prewarming"  // nobody does
+)

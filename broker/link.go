@@ -1,0 +1,84 @@
+package broker
+
+import (
+	"encoding/binary"
+	"time"
+)
+
+// Link is what WeChat generated for a target.
+type Link struct {
+	Key         Key
+	Target      Target // normalised
+	URL         string
+	GeneratedAt time.Time // when the call that made it was sent
+	ExpiresAt   time.Time // effective: nothing at or past it is ever handed out
+	UsedAt      time.Time // last time it answered a request; zero = never
+	Uses        uint64    // how many requests it answered
+	Pinned      bool      // kept warm whether or not it is used
+}
+
+// Outlives reports whether the link is still good at the moment t. It is the one predicate of freshness.
+func (l Link) Outlives(t time.Time) bool { return l.ExpiresAt.After(t) }
+
+// Life is how long the link lives in all.
+func (l Link) Life() time.Duration { return l.ExpiresAt.Sub(l.GeneratedAt) }
+
+// InDemand reports whether the link is worth renewing: pinned, or used lately. Lately is a week, and less for
+// links that live shortly: one used only in the first days of its life is left to die.
+func (l Link) InDemand(now time.Time) bool {
+	return l.Pinned || !l.UsedAt.IsZero() && now.Sub(l.UsedAt) < min(7*day, l.Life()/3)
+}
+
+// DueForRenewal reports whether pre-warming may replace the link. From a third of its life left (the convention of
+// certificate renewal), at an instant of the window's first half that differs from link to link: what was
+// generated together is not renewed together, and time is left to try again before a caller would have to wait.
+func (l Link) DueForRenewal(now time.Time) bool {
+	if !l.Target.Expiry.Renewable() {
+		return false
+	}
+	opens := l.Life() / 3
+	window := max(opens-l.Target.Expiry.leastLife(), 0)
+	return !l.Outlives(now.Add(opens - l.jitter(window/2)))
+}
+
+// jitter is a length below the window, drawn once for each generation of a link.
+func (l Link) jitter(window time.Duration) time.Duration {
+	if window <= 0 {
+		return 0
+	}
+	seed := binary.BigEndian.Uint64(l.Key[:]) ^ uint64(l.GeneratedAt.UnixNano())*0x9E3779B97F4A7C15 //nolint:gosec // bits, not a number
+	return time.Duration(seed>>1) % window                                                          //nolint:gosec // the top bit is gone
+}
+
+// Replacing gives the link with the uses and the pin of the one it replaces. Stores apply it in PutLink, inside
+// their transaction, so that neither is lost to a renewal.
+func (l Link) Replacing(old Link) Link {
+	l.Uses += old.Uses
+	l.Pinned = l.Pinned || old.Pinned
+	if old.UsedAt.After(l.UsedAt) {
+		l.UsedAt = old.UsedAt // or pre-warming would keep itself warm
+	}
+	return l
+}
+
+// Use is what TouchLinks adds to a link: so many uses, the last of them at a moment.
+type Use struct {
+	Key    Key
+	Count  uint64
+	UsedAt time.Time
+}
+
+// Touched gives the link with the use added.
+func (l Link) Touched(u Use) Link {
+	l.Uses += u.Count
+	if u.UsedAt.After(l.UsedAt) {
+		l.UsedAt = u.UsedAt
+	}
+	return l
+}
+
+// Generated is what a Generator brings back.
+type Generated struct {
+	URL    string
+	SentAt time.Time // when the call that made it was sent; its life counts from there
+}

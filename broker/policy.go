@@ -1,0 +1,93 @@
+package broker
+
+import (
+	"net/url"
+	"slices"
+	"time"
+)
+
+// Policy is what the operator decides. New fills in what is zero with the values named here.
+type Policy struct {
+	Apps []App
+
+	Deadline   time.Duration // the longest a request waits, retries included; 4 s
+	MaxWaiting int           // how many distinct keys may be generated or waited for at once; 4096
+	Observe    func(Event)   // told of what happens; may be nil; must not block
+}
+
+// App is one mini program.
+type App struct {
+	ID          string
+	Rate        float64        // generate calls a second; 150
+	DailyQuota  int64          // generate calls a quota day; 500,000
+	QuotaZone   *time.Location // in which zone the quota day begins at 00:00; Asia/Shanghai
+	LinkHosts   []string       // hosts a generated link may have; wxaurl.cn, wxmpurl.cn
+	NeverShare  bool           // each request is its own generation (mini games' old rule)
+	AtLeast     bool           // a life of N days is answered with the living link, which lives at least as long
+	ExactExpiry bool           // a far expire_time is not rounded down to ExpireTimeGrain
+	// ExpireTimeGrain is what a far expire_time is rounded down to; 1 h. See ExactExpiry for none.
+	ExpireTimeGrain time.Duration
+	// PrewarmReserve is the share of DailyQuota below which pre-warming stops for the day; 0.5.
+	PrewarmReserve float64
+}
+
+// shanghai is WeChat's quota day. A fixed zone: China has no summer time, and a bare machine has no zone files.
+var shanghai = time.FixedZone("Asia/Shanghai", 8*60*60)
+
+func (p Policy) withDefaults() Policy {
+	if p.Deadline <= 0 {
+		p.Deadline = 4 * time.Second
+	}
+	if p.MaxWaiting <= 0 {
+		p.MaxWaiting = 4096
+	}
+	if p.Observe == nil {
+		p.Observe = func(Event) {}
+	}
+	p.Apps = slices.Clone(p.Apps)
+	for i, app := range p.Apps {
+		p.Apps[i] = app.withDefaults()
+	}
+	return p
+}
+
+func (a App) withDefaults() App {
+	if a.Rate <= 0 {
+		a.Rate = 150
+	}
+	if a.DailyQuota <= 0 {
+		a.DailyQuota = 500_000
+	}
+	if a.QuotaZone == nil {
+		a.QuotaZone = shanghai
+	}
+	if len(a.LinkHosts) == 0 {
+		a.LinkHosts = []string{"wxaurl.cn", "wxmpurl.cn"}
+	}
+	if a.ExpireTimeGrain <= 0 {
+		a.ExpireTimeGrain = time.Hour
+	}
+	if a.ExactExpiry {
+		a.ExpireTimeGrain = 0
+	}
+	if a.PrewarmReserve <= 0 {
+		a.PrewarmReserve = 0.5
+	}
+	return a
+}
+
+// Accepts reports whether a link may be handed out: https, and its host is on the app's list. A foreign host would
+// turn every visitor over to whoever made WeChat's answer up.
+func (a App) Accepts(link string) bool {
+	u, err := url.Parse(link)
+	return err == nil && u.Scheme == "https" && u.User == nil && slices.Contains(a.LinkHosts, u.Host)
+}
+
+// quotaDay names the quota day of a moment, as ISO 8601.
+func (a App) quotaDay(t time.Time) string { return t.In(a.QuotaZone).Format(time.DateOnly) }
+
+// nextQuotaDay is when the next quota day begins.
+func (a App) nextQuotaDay(t time.Time) time.Time {
+	y, m, d := t.In(a.QuotaZone).Date()
+	return time.Date(y, m, d+1, 0, 0, 0, 0, a.QuotaZone)
+}

@@ -1,0 +1,42 @@
+package broker
+
+import "time"
+
+// Request is a target plus what the asker wants of the answer.
+type Request struct {
+	Target
+
+	LeastLife    time.Duration // the answer must live this much longer; 0 = the default of its class
+	OnlyIfCached bool          // never generate (HTTP's only-if-cached): a miss is NotCached
+}
+
+// Outcome is how a request was answered.
+type Outcome string
+
+// The outcomes.
+const (
+	Hit   Outcome = "hit"   // from the store
+	Miss  Outcome = "miss"  // generated now
+	Stale Outcome = "stale" // generating failed, but the stored link is still alive
+)
+
+// Answer is a link and how it came about.
+type Answer struct {
+	Link      Link
+	At        time.Time // when it was answered
+	Outcome   Outcome
+	LeastLife time.Duration // the life with which the link is reused; what lives no longer is generated anew
+	Stored    bool          // false if WeChat generated it and the store could not take it yet
+	Collapsed bool          // a miss that shared somebody else's generation
+	Clamped   bool          // more than WeChat's 30 days were asked
+	Reason    error         // why a stale answer is no fresh one
+}
+
+// Age is how long ago the link was generated.
+func (a Answer) Age() time.Duration { return max(a.At.Sub(a.Link.GeneratedAt), 0) }
+
+// TTL is how much longer the link is good.
+func (a Answer) TTL() time.Duration { return a.Link.ExpiresAt.Sub(a.At) }
+
+// Fresh is how much longer the same request will be answered with this link: HTTP's freshness lifetime less age.
+func (a Answer) Fresh() time.Duration { return max(a.TTL()-a.LeastLife, 0) }

@@ -1,0 +1,249 @@
+package broker
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Kind is what WeChat is asked to make.
+type Kind string
+
+// URLLink is a web address that opens a page of a mini program (urllink.generate).
+const URLLink Kind = "url_link"
+
+// Env is the version of the mini program that a link opens: WeChat's env_version.
+type Env string
+
+// The versions of WeChat's env_version.
+const (
+	Release Env = "release"
+	Trial   Env = "trial"
+	Develop Env = "develop"
+)
+
+// Longest accepted fields, in bytes. WeChat documents the query's; the others bound our memory.
+const (
+	maxPath  = 1024
+	maxQuery = 1024
+	maxField = 1024
+	maxScope = 128
+	maxExtra = 16 << 10
+)
+
+// Target is where a link leads, and all that must be equal for two requests to share it.
+type Target struct {
+	App       string          // appid of the mini program
+	Kind      Kind            // empty = URLLink
+	Path      string          // page; normalised without a leading slash; empty = home page
+	Query     string          // raw query of the page; normalised without a leading ?, sorted by name
+	Env       Env             // empty = Release
+	CloudBase *CloudBase      // nil = none
+	Expiry    Expiry          // zero = the living link
+	Scope     string          // shares only within itself; empty = with everybody
+	Extra     json.RawMessage // fields of WeChat's that we do not know, as a JSON object; nil = none
+}
+
+// CloudBase is WeChat's cloud_base: a static page of the cloud environment in front of the mini program.
+type CloudBase struct {
+	Env           string          // cloud environment; required
+	Domain        string          // static hosting's own domain
+	Path          string          // page of the static site; empty = /
+	Query         string          // kept verbatim: its page reads it raw
+	ResourceAppID string          // appid that owns a shared environment
+	Extra         json.RawMessage // fields of WeChat's that we do not know, as a JSON object; nil = none
+}
+
+// Normalize gives the canonical form of the target: two targets that mean the same have the same canonical form,
+// and WeChat is always sent that form. It is idempotent. It refuses what WeChat would refuse, with WeChat's errcode.
+func (t Target) Normalize() (Target, error) {
+	var err error
+	if t.App == "" || len(t.App) > maxField || !printable(t.App) {
+		return Target{}, Errorf(UnknownApp, "the appid is missing or malformed")
+	}
+	if t.Kind == "" {
+		t.Kind = URLLink
+	}
+	if t.Kind != URLLink {
+		return Target{}, Errorf(InvalidArgument, "kind %q is not known; known is %q", t.Kind, URLLink)
+	}
+	if t.Path, err = normalizePath(t.Path); err != nil {
+		return Target{}, err
+	}
+	if t.Query, err = normalizeQuery(t.Query); err != nil {
+		return Target{}, err
+	}
+	if t.Env, err = normalizeEnv(t.Env); err != nil {
+		return Target{}, err
+	}
+	if t.CloudBase, err = t.CloudBase.normalize(); err != nil {
+		return Target{}, err
+	}
+	if t.Expiry, err = t.Expiry.normalize(); err != nil {
+		return Target{}, err
+	}
+	if len(t.Scope) > maxScope || !utf8.ValidString(t.Scope) {
+		return Target{}, Errorf(InvalidArgument, "scope is longer than %d bytes or not valid UTF-8", maxScope)
+	}
+	if t.Extra, err = normalizeExtra(t.Extra, targetFields); err != nil {
+		return Target{}, err
+	}
+	return t, nil
+}
+
+// Fields that extra must not carry: each has its own place in a target, and would otherwise be sent twice.
+var (
+	targetFields = []string{
+		"path", "query", "env_version", "expire_type", "expire_time", "expire_interval", "cloud_base", "is_expire",
+	}
+	cloudBaseFields = []string{"env", "domain", "path", "query", "resource_appid"}
+)
+
+// normalizePath drops surrounding space and leading slashes. A ? is refused rather than split: whoever put a
+// query into the path would get a page that WeChat does not find.
+func normalizePath(path string) (string, error) {
+	path = strings.TrimLeft(path, " \t\r\n/")
+	path = strings.TrimRight(path, " \t\r\n")
+	if len(path) > maxPath {
+		return "", Errorf(InvalidPath, "path is longer than %d characters", maxPath)
+	}
+	if strings.Contains(path, "?") {
+		return "", Errorf(InvalidPath, "path contains a ?: put what follows it into query")
+	}
+	if !printable(path) {
+		return "", Errorf(InvalidPath, "path has a character outside printable ASCII")
+	}
+	return path, nil
+}
+
+// normalizeQuery drops one leading ? and empty segments and sorts the parameters by name, those of one name in
+// the order given. It never decodes: a page receives the raw text, to which %20 and + are different.
+func normalizeQuery(query string) (string, error) {
+	query = strings.TrimPrefix(query, "?")
+	for i := range len(query) {
+		if !queryAlphabet[query[i]] {
+			return "", Errorf(InvalidQuery, "query has a character outside WeChat's alphabet at position %d: "+
+				"percent-encode all but digits, letters and !#$&'()*+,/:;=?@-._~%%", i)
+		}
+	}
+	if !canonicalQuery(query) {
+		segments := slices.DeleteFunc(strings.Split(query, "&"), func(s string) bool { return s == "" })
+		slices.SortStableFunc(segments, func(a, b string) int { return cmp.Compare(paramName(a), paramName(b)) })
+		query = strings.Join(segments, "&")
+	}
+	// A parameter whose own name begins with ? must not come to stand where the leading ? is dropped.
+	if strings.HasPrefix(query, "?") {
+		query = "&" + query
+	}
+	if len(query) > maxQuery {
+		return "", Errorf(InvalidQuery, "query is longer than %d characters", maxQuery)
+	}
+	return query, nil
+}
+
+// canonicalQuery reports whether the query has no empty segment and its names in order, as most have.
+func canonicalQuery(query string) bool {
+	for last := ""; query != ""; {
+		segment, rest, more := strings.Cut(query, "&")
+		if segment == "" || more && rest == "" || paramName(segment) < last {
+			return false
+		}
+		last, query = paramName(segment), rest
+	}
+	return true
+}
+
+func paramName(segment string) string {
+	name, _, _ := strings.Cut(segment, "=")
+	return name
+}
+
+// queryAlphabet holds the characters WeChat accepts in a query.
+var queryAlphabet = func() (in [256]bool) {
+	const alphabet = "0123456789" + "abcdefghijklmnopqrstuvwxyz" + "ABCDEFGHIJKLMNOPQRSTUVWXYZ" + "!#$&'()*+,/:;=?@-._~%"
+	for _, c := range []byte(alphabet) {
+		in[c] = true
+	}
+	return in
+}()
+
+func normalizeEnv(env Env) (Env, error) {
+	switch env {
+	case "":
+		return Release, nil
+	case Release, Trial, Develop:
+		return env, nil
+	default:
+		return "", Errorf(InvalidEnv, "env_version %q is not one of release, trial, develop", env)
+	}
+}
+
+func (c *CloudBase) normalize() (*CloudBase, error) {
+	if c == nil {
+		return nil, nil //nolint:nilnil // no cloud_base is a valid cloud_base
+	}
+	n := *c
+	var err error
+	if n.Extra, err = normalizeExtra(n.Extra, cloudBaseFields); err != nil {
+		return nil, err
+	}
+	if n.Env == "" && n.Domain == "" && n.Path == "" && n.Query == "" && n.ResourceAppID == "" && n.Extra == nil {
+		return nil, nil //nolint:nilnil // {} means none, as null and [] do
+	}
+	if n.Env == "" {
+		return nil, Errorf(InvalidArgument, "cloud_base.env is missing: it names the cloud environment")
+	}
+	if n.Path == "" {
+		n.Path = "/"
+	}
+	for _, field := range []string{n.Env, n.Domain, n.Path, n.ResourceAppID} {
+		if len(field) > maxField || !utf8.ValidString(field) {
+			return nil, Errorf(InvalidArgument, "a field of cloud_base is longer than %d bytes or not valid UTF-8", maxField)
+		}
+	}
+	if len(n.Query) > maxQuery {
+		return nil, Errorf(InvalidQuery, "cloud_base.query is longer than %d characters", maxQuery)
+	}
+	for i := range len(n.Query) {
+		if !queryAlphabet[n.Query[i]] {
+			return nil, Errorf(InvalidQuery, "cloud_base.query has a character outside WeChat's alphabet at position %d", i)
+		}
+	}
+	return &n, nil
+}
+
+// normalizeExtra gives the canonical JSON of an object of unknown fields, nil for an empty one.
+func normalizeExtra(extra json.RawMessage, known []string) (json.RawMessage, error) {
+	if len(extra) == 0 {
+		return nil, nil
+	}
+	if len(extra) > maxExtra {
+		return nil, Errorf(InvalidArgument, "extra fields are longer than %d bytes", maxExtra)
+	}
+	canonical, names, err := canonicalObject(extra)
+	if err != nil {
+		return nil, Errorf(InvalidArgument, "extra fields: %w", err)
+	}
+	for _, name := range known {
+		if slices.Contains(names, name) {
+			return nil, Errorf(InvalidArgument, "extra must not repeat the known field %q", name)
+		}
+	}
+	if bytes.Equal(canonical, []byte("{}")) {
+		return nil, nil
+	}
+	return canonical, nil
+}
+
+// printable reports whether s is printable ASCII.
+func printable(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
