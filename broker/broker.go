@@ -22,62 +22,91 @@ type Broker struct {
 	generator Generator
 	policy    Policy
 	clock     Clock
+	apps      map[string]*app
+
+	door     door
+	uses     uses
+	unstored unstored
+	refusals refusals
+}
+
+// app is one mini program and how its upstream fares.
+type app struct {
+	App
+
+	ledger  *ledger
+	pace    *pace
+	retries *retryBudget
+	trouble trouble
 }
 
 // New makes a broker. It starts nothing: whoever made it calls Purge, Prewarm and Flush from time to time, and
 // Drain at the end.
 func New(store Store, generator Generator, policy Policy, clock Clock) *Broker {
-	return &Broker{store: store, generator: generator, policy: policy.withDefaults(), clock: clock}
+	policy = policy.withDefaults()
+	b := &Broker{
+		store:     store,
+		generator: generator,
+		policy:    policy,
+		clock:     clock,
+		apps:      make(map[string]*app, len(policy.Apps)),
+		door:      door{flights: make(map[Key]*flight), most: policy.MaxWaiting},
+	}
+	for _, a := range policy.Apps {
+		b.apps[a.ID] = &app{
+			App:     a,
+			ledger:  newLedger(store, a),
+			pace:    newPace(a.Rate),
+			retries: newRetryBudget(),
+		}
+	}
+	return b
 }
 
-// Get answers a request: from the store while the stored link is good, otherwise with a link generated now.
-func (b *Broker) Get(ctx context.Context, req Request) (Answer, error) { panic("") }
-
-// Apps gives the configured apps.
+// Apps gives the configured apps, with their defaults filled in.
 func (b *Broker) Apps() []App { return b.policy.Apps }
 
-// Link gives one stored link, dead or alive.
-func (b *Broker) Link(ctx context.Context, key Key) (Link, error) { panic("") }
-
-// Links gives a page of the stored links.
-func (b *Broker) Links(ctx context.Context, q Query) (Page, error) { panic("") }
-
-// Delete forgets a link: the next request for its target generates a fresh one.
-func (b *Broker) Delete(ctx context.Context, key Key) error { panic("") }
-
-// Renew generates a fresh link for a stored one. It spends quota.
-func (b *Broker) Renew(ctx context.Context, key Key) (Answer, error) { panic("") }
-
-// Pin keeps a link warm whether or not it is used, or no longer.
-func (b *Broker) Pin(ctx context.Context, key Key, pinned bool) (Link, error) { panic("") }
-
-// Purge deletes what is dead.
-func (b *Broker) Purge(ctx context.Context) (Counts, error) { panic("") }
-
-// Prewarm generates fresh links for targets that are in demand and near their end.
-func (b *Broker) Prewarm(ctx context.Context) (Counts, error) { panic("") }
-
-// Flush writes the uses counted in memory and retries writes that failed.
-func (b *Broker) Flush(ctx context.Context) (Counts, error) { panic("") }
-
-// Drain waits until no call to WeChat is in flight, gives unused quota back and flushes.
-func (b *Broker) Drain(ctx context.Context) error { panic("") }
-
-// Quotas says how each app stands with its quota.
-func (b *Broker) Quotas(ctx context.Context) ([]Quota, error) { panic("") }
-
-// Quota is how an app stands with its quota of one day.
-type Quota struct {
-	App         string
-	Day         string // ISO 8601, in the app's quota zone
-	Limit       int64
-	Used        int64     // units spent; a crash may count a few units as spent that were not
-	ResetsAt    time.Time // when the next quota day begins
-	ClosedUntil time.Time // zero unless WeChat said that the day's quota is used up
-	Rate        float64   // calls a second that WeChat is asked now
-	PrewarmLeft int64     // units pre-warming may still spend today
+// Drain lets nobody in any more, waits for the calls in flight, gives reserved units of quota back and flushes.
+func (b *Broker) Drain(ctx context.Context) error {
+	if err := b.door.close(ctx); err != nil {
+		return err
+	}
+	var first error
+	for _, app := range b.apps {
+		if err := app.ledger.release(ctx); err != nil && first == nil {
+			first = err
+		}
+	}
+	if _, err := b.Flush(ctx); err != nil {
+		return err
+	}
+	return first
 }
 
-// AssumeSpent counts at least this share of today's quota of every app as spent: after a backup was restored,
-// whose ledger is older than the truth.
-func (b *Broker) AssumeSpent(ctx context.Context, share float64) error { panic("") }
+// sleep waits, and reports whether it waited for the whole time.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// onceLock is a lock whose wait heeds ctx, for what is held across I/O.
+type onceLock chan struct{}
+
+func newOnceLock() onceLock { return make(onceLock, 1) }
+
+func (l onceLock) lock(ctx context.Context) error {
+	select {
+	case l <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (l onceLock) unlock() { <-l }

@@ -1,14 +1,23 @@
 package broker
 
-import "time"
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+)
 
 // Query selects links for an administrator.
 type Query struct {
-	Text           string // found in path or query, without regard to case
+	Text           string // found in path, query or URL, without regard to case
 	App            string
 	Kind           Kind
 	Env            Env
-	ExpiringWithin time.Duration // 0 = any
+	ExpiringWithin time.Duration // alive now, and not for longer; 0 = any
 	Sort           string        // key (default), expires, uses, used, generated; a leading - turns it round
 	Limit          int           // 1 to 500; 50
 	Cursor         string        // Page.NextCursor of the page before
@@ -18,4 +27,166 @@ type Query struct {
 type Page struct {
 	Links      []Link
 	NextCursor string // empty on the last page
+}
+
+const (
+	defaultLimit = 50
+	maxLimit     = 500
+	scanPage     = 1000
+)
+
+// order is a way to sort links: by a number of theirs, and by key among equals.
+type order struct {
+	rank       func(Link) int64
+	descending bool
+}
+
+var ranks = map[string]func(Link) int64{
+	"":          func(Link) int64 { return 0 },
+	"key":       func(Link) int64 { return 0 },
+	"expires":   func(l Link) int64 { return l.ExpiresAt.Unix() },
+	"generated": func(l Link) int64 { return l.GeneratedAt.UnixMilli() },
+	"used":      func(l Link) int64 { return max(l.UsedAt.UnixMilli(), 0) },
+	"uses":      func(l Link) int64 { return int64(min(l.Uses, 1<<62)) }, //nolint:gosec // bounded
+}
+
+// position is where a page ended.
+type position struct {
+	rank int64
+	key  Key
+}
+
+func (o order) position(l Link) position { return position{rank: o.rank(l), key: l.Key} }
+
+func (o order) compare(a, b position) int {
+	c := cmp.Or(cmp.Compare(a.rank, b.rank), slices.Compare(a.key[:], b.key[:]))
+	if o.descending {
+		return -c
+	}
+	return c
+}
+
+// Links gives a page of the stored links. Sorted by key or by expires it reads no more than it needs; any other
+// order reads all links, in constant memory.
+func (b *Broker) Links(ctx context.Context, q Query) (Page, error) {
+	o, err := q.order()
+	if err != nil {
+		return Page{}, err
+	}
+	after, err := q.after()
+	if err != nil {
+		return Page{}, err
+	}
+	limit := min(cmp.Or(max(q.Limit, 0), defaultLimit), maxLimit)
+	best := make([]Link, 0, limit+2)
+	links, sorted := b.walk(ctx, q, o, after)
+	for link, err := range links {
+		if err != nil {
+			return Page{}, err
+		}
+		at := o.position(link)
+		if after != nil && o.compare(at, *after) <= 0 || !q.matches(link, b.clock()) {
+			continue
+		}
+		i, _ := slices.BinarySearchFunc(best, at, func(l Link, p position) int { return o.compare(o.position(l), p) })
+		if i > limit {
+			continue
+		}
+		best = slices.Insert(best, i, link)
+		best = best[:min(len(best), limit+1)]
+		if sorted && len(best) > limit {
+			break
+		}
+	}
+	if len(best) <= limit {
+		return Page{Links: best}, nil
+	}
+	return Page{Links: best[:limit], NextCursor: o.position(best[limit-1]).cursor()}, nil
+}
+
+// walk gives the links among which the page is, from where it may begin, and whether they come in its order.
+func (b *Broker) walk(ctx context.Context, q Query, o order, after *position) (links iter.Seq2[Link, error], sorted bool) {
+	from, to := time.Unix(0, 0), b.clock().Add(maxLife+day)
+	if q.ExpiringWithin > 0 {
+		from, to = b.clock(), b.clock().Add(q.ExpiringWithin+time.Second)
+	}
+	switch {
+	case q.Sort == "expires":
+		if after != nil && after.rank > from.Unix() {
+			from = time.Unix(after.rank, 0)
+		}
+		return b.store.ExpiringLinks(ctx, from, to), true
+	case q.ExpiringWithin > 0:
+		return b.store.ExpiringLinks(ctx, from, to), false
+	case (q.Sort == "" || q.Sort == "key") && !o.descending:
+		start := Key{}
+		if after != nil {
+			start = after.key
+		}
+		return b.allLinks(ctx, start), true
+	default:
+		return b.allLinks(ctx, Key{}), false
+	}
+}
+
+// allLinks walks all links in the order of their keys, page by page.
+func (b *Broker) allLinks(ctx context.Context, after Key) iter.Seq2[Link, error] {
+	return func(yield func(Link, error) bool) {
+		for {
+			page, err := b.store.ListLinks(ctx, after, scanPage)
+			if err != nil {
+				yield(Link{}, err)
+				return
+			}
+			for _, link := range page {
+				if !yield(link, nil) {
+					return
+				}
+			}
+			if len(page) < scanPage {
+				return
+			}
+			after = page[len(page)-1].Key
+		}
+	}
+}
+
+func (q Query) matches(l Link, now time.Time) bool {
+	text := strings.ToLower(q.Text)
+	switch {
+	case q.App != "" && l.Target.App != q.App,
+		q.Kind != "" && l.Target.Kind != q.Kind,
+		q.Env != "" && l.Target.Env != q.Env,
+		q.ExpiringWithin > 0 && (!l.Outlives(now) || l.Outlives(now.Add(q.ExpiringWithin))):
+		return false
+	default:
+		return text == "" || strings.Contains(strings.ToLower(l.Target.Path), text) ||
+			strings.Contains(strings.ToLower(l.Target.Query), text) || strings.Contains(strings.ToLower(l.URL), text)
+	}
+}
+
+func (q Query) order() (order, error) {
+	name, descending := strings.CutPrefix(q.Sort, "-")
+	rank, ok := ranks[name]
+	if !ok {
+		return order{}, Errorf(InvalidArgument, "sort %q is not one of key, expires, generated, used, uses, with - before it to turn it round", q.Sort)
+	}
+	return order{rank: rank, descending: descending}, nil
+}
+
+// after reads the cursor: where the page before ended.
+func (q Query) after() (*position, error) {
+	if q.Cursor == "" {
+		return nil, nil //nolint:nilnil // no cursor is a valid cursor
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(q.Cursor)
+	if err != nil || len(raw) != 8+len(Key{}) {
+		return nil, Errorf(InvalidArgument, "cursor is not one that a page gave")
+	}
+	return &position{rank: int64(binary.BigEndian.Uint64(raw)), key: Key(raw[8:])}, nil //nolint:gosec // the bits of cursor
+}
+
+func (p position) cursor() string {
+	raw := binary.BigEndian.AppendUint64(nil, uint64(p.rank)) //nolint:gosec // read back by after
+	return base64.RawURLEncoding.EncodeToString(append(raw, p.key[:]...))
 }

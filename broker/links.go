@@ -1,0 +1,59 @@
+package broker
+
+import (
+	"context"
+	"errors"
+)
+
+// Link gives one stored link, dead or alive.
+func (b *Broker) Link(ctx context.Context, key Key) (Link, error) { return b.find(ctx, key) }
+
+// Delete forgets a link: the next request for its target has a fresh one generated.
+func (b *Broker) Delete(ctx context.Context, key Key) error {
+	_, kept := b.unstored.get(key)
+	b.unstored.forget(key)
+	err := b.store.DeleteLink(ctx, key)
+	if kept && errors.Is(err, NotFound) {
+		return nil
+	}
+	return err
+}
+
+// Pin keeps a link warm whether or not it is used, or no longer.
+func (b *Broker) Pin(ctx context.Context, key Key, pinned bool) (Link, error) {
+	if err := b.store.PinLink(ctx, key, pinned); err != nil {
+		return Link{}, err
+	}
+	return b.store.Link(ctx, key)
+}
+
+// Renew generates a fresh link in place of a stored one. It spends quota.
+func (b *Broker) Renew(ctx context.Context, key Key) (Answer, error) {
+	link, err := b.find(ctx, key)
+	if err != nil {
+		return Answer{}, err
+	}
+	app, ok := b.apps[link.Target.App]
+	switch {
+	case !ok:
+		return Answer{}, Errorf(UnknownApp, "the mini program of this link is no longer configured")
+	case app.NeverShare:
+		return Answer{}, Errorf(InvalidArgument, "links of this app are never shared, so there is nobody to renew one for")
+	case !link.Target.Expiry.Renewable():
+		return Answer{}, Errorf(InvalidExpiry, "this link ends at a moment that was asked for; a fresh one would end then, too")
+	}
+	ctx, cancel := context.WithTimeout(ctx, b.policy.Deadline)
+	defer cancel()
+	r, err := b.renew(ctx, app, link, Interactive)
+	if err != nil {
+		return Answer{}, err
+	}
+	return Answer{
+		Link: r.link, At: b.clock(), Outcome: Miss, LeastLife: link.Target.Expiry.leastLife(), Stored: r.stored, Collapsed: r.collapsed,
+	}, nil
+}
+
+// renew passes the door for a link that is to be replaced.
+func (b *Broker) renew(ctx context.Context, app *app, link Link, purpose Purpose) (result, error) {
+	return b.pass(ctx, want{app: app, target: link.Target, key: link.Key, replaces: link.GeneratedAt, purpose: purpose})
+}

@@ -1,0 +1,162 @@
+package broker
+
+import (
+	"errors"
+	"sync"
+	"time"
+)
+
+// How long what WeChat refused is remembered, so that asking again costs nothing. Short: WeChat has been seen to
+// answer 40165 wrongly now and then, and an administrator who has released a page wants to see it work.
+const (
+	refusalMemory  = 10 * time.Second
+	appMemory      = time.Minute
+	tokenMemory    = 10 * time.Second
+	awayMemory     = 2 * time.Second
+	probeInterval  = time.Hour
+	maxRefusedKeys = 8192
+)
+
+// refused gives the error that a call would bring, where it is known without one.
+func (b *Broker) refused(w want, now time.Time) error {
+	if err := w.app.trouble.check(now); err != nil {
+		return err
+	}
+	return b.refusals.check(w.key, now)
+}
+
+// remember keeps what a failed flight taught: about the key, about the app, or that WeChat is away.
+func (b *Broker) remember(w want, err error, began time.Time) {
+	now := b.clock()
+	switch CodeOf(err) { //nolint:exhaustive // the other classes teach nothing that outlasts the flight
+	case InvalidPath, InvalidQuery, InvalidExpiry, InvalidEnv:
+		b.refusals.put(w.key, err, now.Add(refusalMemory), now)
+	case AppNotReleased, AppForbidden:
+		w.app.trouble.set(err, now.Add(appMemory))
+	case TokenRefused:
+		w.app.trouble.set(err, now.Add(tokenMemory))
+	case Unavailable:
+		w.app.trouble.away(err, began, now)
+	case QuotaExhausted:
+		if e, ok := errors.AsType[*Error](err); ok && e.ErrCode != 0 && w.app.trouble.closeUntil(err, w.app.nextQuotaDay(now), now) {
+			b.policy.Observe(Event{Name: QuotaClosed, App: w.app.ID, Err: err})
+		}
+	}
+}
+
+// trouble is what stands between an app and WeChat at the moment.
+type trouble struct {
+	mu     sync.Mutex
+	err    error
+	until  time.Time
+	closed time.Time // the day latch: WeChat says that the quota is used up until then
+	probe  time.Time // when the latch lets one call through
+	good   time.Time // the last call that succeeded
+}
+
+// check gives the trouble that lasts, with the time it is expected to last.
+func (t *trouble) check(now time.Time) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case !now.Before(t.until):
+		return nil
+	case t.until.Equal(t.closed) && !now.Before(t.probe):
+		t.probe = now.Add(probeInterval) // one call finds out whether WeChat has changed its mind
+		return nil
+	default:
+		return retryLater(t.err, t.until.Sub(now))
+	}
+}
+
+func (t *trouble) set(err error, until time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.err, t.until = err, until
+}
+
+// away remembers that WeChat does not answer, unless it answered somebody else since the failed flight began.
+func (t *trouble) away(err error, began, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.good.Before(began) && now.After(t.until) {
+		t.err, t.until = err, now.Add(awayMemory)
+	}
+}
+
+// closeUntil latches until the quota day ends, and reports whether it was open before.
+func (t *trouble) closeUntil(err error, until, now time.Time) (closed bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	closed = !t.closed.Equal(until)
+	if closed {
+		t.probe = now.Add(probeInterval)
+	}
+	t.err, t.until, t.closed = err, until, until
+	return closed
+}
+
+// passed notes a call that succeeded: whatever the trouble was, it is over.
+func (t *trouble) passed(now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.good = now
+	t.err, t.until, t.closed = nil, time.Time{}, time.Time{}
+}
+
+// closedUntil gives the end of the day latch, zero while it is open.
+func (t *trouble) closedUntil(now time.Time) time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if now.Before(t.closed) {
+		return t.closed
+	}
+	return time.Time{}
+}
+
+// retryLater gives the error with the time after which asking again makes sense.
+func retryLater(err error, after time.Duration) error {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return err
+	}
+	later := *e
+	later.RetryAfter = after
+	return &later
+}
+
+// refusals remembers which keys WeChat refused. It is bounded: when full it forgets what is over, or else all.
+type refusals struct {
+	mu   sync.Mutex
+	keys map[Key]refusal
+}
+
+type refusal struct {
+	err   error
+	until time.Time
+}
+
+func (r *refusals) check(key Key, now time.Time) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if known, ok := r.keys[key]; ok && now.Before(known.until) {
+		return retryLater(known.err, known.until.Sub(now))
+	}
+	return nil
+}
+
+func (r *refusals) put(key Key, err error, until, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.keys) >= maxRefusedKeys {
+		for k, known := range r.keys {
+			if !now.Before(known.until) {
+				delete(r.keys, k)
+			}
+		}
+	}
+	if r.keys == nil || len(r.keys) >= maxRefusedKeys {
+		r.keys = make(map[Key]refusal)
+	}
+	r.keys[key] = refusal{err: err, until: until}
+}

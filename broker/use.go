@@ -1,0 +1,56 @@
+package broker
+
+import (
+	"slices"
+	"sync"
+)
+
+// Uses are counted in memory and written every few seconds: a write for each hit would make the disk, not the
+// memory, answer. A crash loses seconds of counting, never a link.
+type uses struct {
+	shards [64]struct {
+		mu   sync.Mutex
+		uses map[Key]Use
+	}
+}
+
+// maxUsesPerShard bounds the memory while the store cannot be written: about a million links in all. What is used
+// beyond that is not counted.
+const maxUsesPerShard = 1 << 14
+
+// add counts a use.
+func (u *uses) add(use Use) {
+	shard := &u.shards[use.Key[0]%64]
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	sum, ok := shard.uses[use.Key]
+	switch {
+	case shard.uses == nil:
+		shard.uses = make(map[Key]Use)
+	case !ok && len(shard.uses) >= maxUsesPerShard:
+		return
+	}
+	sum.Key = use.Key
+	sum.Count += use.Count
+	if use.UsedAt.After(sum.UsedAt) {
+		sum.UsedAt = use.UsedAt
+	}
+	shard.uses[use.Key] = sum
+}
+
+// take takes all that is counted, in the order of the keys. Who cannot write it puts it back with add.
+func (u *uses) take() []Use {
+	var all []Use
+	for i := range u.shards {
+		shard := &u.shards[i]
+		shard.mu.Lock()
+		taken := shard.uses
+		shard.uses = nil
+		shard.mu.Unlock()
+		for _, use := range taken {
+			all = append(all, use)
+		}
+	}
+	slices.SortFunc(all, func(a, b Use) int { return slices.Compare(a.Key[:], b.Key[:]) })
+	return all
+}
