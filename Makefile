@@ -1,0 +1,78 @@
+# The tools are pinned by version and built from source; GOLANGCI may name a binary of the same version instead.
+GO          ?= go
+GOLANGCI    ?= $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOVULNCHECK ?= $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+FUZZTIME  ?= 1m
+BENCHTIME ?= 1s
+COUNT     ?= 1
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-8s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## serve against a fake WeChat on this machine
+	$(GO) run . serve --sandbox
+
+.PHONY: check
+check: lint test ## all that must hold before a commit: format, vet, lint, test
+
+.PHONY: fmt
+fmt: ## format the code
+	$(GOLANGCI) fmt ./...
+
+# In a testing/synctest bubble sleeping is how time passes. Outside of one it makes a test slow and its result a guess.
+.PHONY: lint
+lint: ## see that format, vet and linters have nothing to say
+	$(GO) vet ./...
+	$(GOLANGCI) run ./...
+	@sleepers=$$(grep -rlE --include='*_test.go' 'time\.(Sleep|After|Tick)\(' . | xargs -r grep -L '"testing/synctest"'); \
+	test -z "$$sleepers" || { echo "these tests sleep outside testing/synctest:" $$sleepers; exit 1; }
+
+.PHONY: test
+test: ## run all tests with the race detector, in random order
+	$(GO) test -race -shuffle=on ./...
+
+.PHONY: fuzz
+fuzz: ## run each fuzz target for FUZZTIME (1m)
+	@set -e; for package in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+			echo "$$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done
+
+.PHONY: bench
+bench: ## run the benchmarks, COUNT times for BENCHTIME each
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -count $(COUNT) ./bench/...
+
+.PHONY: cover
+cover: ## say how much of the code the tests reach
+	$(GO) test -coverpkg=./... -coverprofile=coverage.out ./...
+	$(GO) tool cover -func=coverage.out | tail -n 1
+	$(GO) tool cover -html=coverage.out -o coverage.html
+
+.PHONY: golden
+golden: ## write the golden files anew; read the diff before you commit it
+	GOLDEN=update $(GO) test ./...
+	git status --short -- '*testdata*'
+
+.PHONY: build
+build: ## build one static binary, bin/linkbroker
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X linkbroker/cli.version=$(VERSION)' -o bin/linkbroker .
+
+.PHONY: vuln
+vuln: ## look for known vulnerabilities in what is called
+	$(GOVULNCHECK) ./...
+
+.PHONY: clean
+clean: ## delete what was built
+	rm -rf bin dist coverage.out coverage.html
+
+.PHONY: print-golangci
+print-golangci:
+	@echo '$(GOLANGCI)'
