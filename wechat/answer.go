@@ -1,0 +1,122 @@
+package wechat
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// maxErrMsg bounds what is kept of an errmsg, in bytes.
+const maxErrMsg = 256
+
+var errGarbage = errors.New("not an answer of WeChat's")
+
+// answer is what WeChat answers, whichever call it was. Fields it does not hold are zero.
+type answer struct {
+	errCode int
+	errMsg  string // without the request id, fit to be shown
+	rid     string
+
+	urlLink     string
+	accessToken Secret
+	expiresIn   int64 // seconds
+}
+
+// parseAnswer reads an answer in any of the forms seen in the field: errcode as a number, as a string or missing,
+// slashes escaped, a byte order mark in front, unknown fields. What must not be shown is cut out of the errmsg, for
+// the case that somebody on the way repeats it.
+func parseAnswer(body []byte, hidden ...Secret) (answer, error) {
+	var fields struct {
+		ErrCode     json.RawMessage `json:"errcode"`
+		ErrMsg      json.RawMessage `json:"errmsg"`
+		URLLink     json.RawMessage `json:"url_link"`
+		AccessToken json.RawMessage `json:"access_token"`
+		ExpiresIn   json.RawMessage `json:"expires_in"`
+	}
+	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\xEF\xBB\xBF")))
+	if len(body) == 0 || body[0] != '{' {
+		return answer{}, errGarbage
+	}
+	if err := json.Unmarshal(body, &fields); err != nil {
+		return answer{}, errGarbage // its text repeats what was read
+	}
+	errCode, err := looseNumber(fields.ErrCode)
+	if err != nil {
+		return answer{}, err
+	}
+	expiresIn, err := looseNumber(fields.ExpiresIn)
+	if err != nil {
+		return answer{}, err
+	}
+	errMsg, rid := cutRID(hide(looseText(fields.ErrMsg), hidden))
+	return answer{
+		errCode: int(errCode), errMsg: tidy(errMsg), rid: rid,
+		urlLink: looseText(fields.URLLink), accessToken: Secret(looseText(fields.AccessToken)), expiresIn: expiresIn,
+	}, nil
+}
+
+// looseNumber reads 40165, "40165" and 40165.0; nothing and null are 0.
+func looseNumber(raw json.RawMessage) (int64, error) {
+	text := string(raw)
+	if len(raw) > 0 && raw[0] == '"' {
+		text = strings.TrimSpace(looseText(raw))
+	}
+	if text == "" || text == "null" {
+		return 0, nil
+	}
+	whole, fraction, _ := strings.Cut(text, ".")
+	n, err := strconv.ParseInt(whole, 10, 32)
+	if err != nil || strings.Trim(fraction, "0") != "" {
+		return 0, errGarbage
+	}
+	return n, nil
+}
+
+// looseText reads a string; anything else is no text.
+func looseText(raw json.RawMessage) string {
+	var text string
+	if json.Unmarshal(raw, &text) != nil {
+		return ""
+	}
+	return text
+}
+
+func hide(text string, hidden []Secret) string {
+	for _, secret := range hidden {
+		if secret != "" {
+			text = strings.ReplaceAll(text, string(secret), redacted)
+		}
+	}
+	return text
+}
+
+// requestID finds WeChat's request id, with which an errmsg usually ends.
+var requestID = regexp.MustCompile(`,?\s*\brid:\s*([0-9A-Za-z_-]{1,64})`)
+
+func cutRID(errMsg string) (rest, rid string) {
+	at := requestID.FindStringSubmatchIndex(errMsg)
+	if at == nil {
+		return errMsg, ""
+	}
+	return errMsg[:at[0]] + errMsg[at[1]:], errMsg[at[2]:at[3]]
+}
+
+// tidy makes one short printable line of an errmsg. Addresses go: WeChat's help links tell an operator nothing that
+// the errcode does not, and an error must never hold a URL.
+func tidy(errMsg string) string {
+	words := strings.FieldsFunc(errMsg, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) })
+	for i, word := range words {
+		if strings.Contains(word, "://") {
+			words[i] = "[link]"
+		}
+	}
+	line := strings.Join(words, " ")
+	if len(line) > maxErrMsg {
+		line = strings.ToValidUTF8(line[:maxErrMsg], "")
+	}
+	return line
+}

@@ -1,0 +1,163 @@
+package wechat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"linkbroker/broker"
+)
+
+// Client asks WeChat for links. It is safe for concurrent use.
+type Client struct {
+	http  *http.Client
+	clock broker.Clock
+	apps  map[string]*app
+	order []*app // as given to New
+}
+
+// app is one mini program and its token.
+type app struct {
+	App
+
+	tokens *keeper // nil with TokenNone
+}
+
+// New makes a client for the apps. It starts nothing: the first Generate of an app fetches its token. observe is
+// told of each token call; it may be nil and must not block. The error of an app that cannot work names the app.
+func New(apps []App, clock broker.Clock, observe func(TokenFetch)) (*Client, error) {
+	if observe == nil {
+		observe = func(TokenFetch) {}
+	}
+	c := &Client{http: newHTTPClient(), clock: clock, apps: make(map[string]*app, len(apps))}
+	for _, given := range apps {
+		given = given.withDefaults()
+		if err := given.check(); err != nil {
+			return nil, err
+		}
+		if _, twice := c.apps[given.ID]; twice {
+			return nil, fmt.Errorf("app %s is there twice", given.ID)
+		}
+		a := &app{App: given}
+		if given.Token == TokenStable {
+			a.tokens = newKeeper(&stableToken{app: given, client: c.http, clock: clock, observe: observe}, clock)
+		}
+		c.apps[given.ID] = a
+		c.order = append(c.order, a)
+	}
+	return c, nil
+}
+
+// Generate makes one link for a normalised target. It calls WeChat once, and once more with a new token where WeChat
+// refused the old one, which spends nothing. Its errors are *broker.Error.
+func (c *Client) Generate(ctx context.Context, target broker.Target) (broker.Generated, error) {
+	a, ok := c.apps[target.App]
+	if !ok {
+		return broker.Generated{}, unspent(broker.UnknownApp, "no app of that appid is configured")
+	}
+	body, err := encodeTarget(target)
+	if err != nil {
+		return broker.Generated{}, unspent(broker.Internal, "the target is not normalised: %w", err)
+	}
+	made, err := c.attempt(ctx, a, body)
+	if errors.Is(err, errDeadToken) {
+		made, err = c.attempt(ctx, a, body)
+	}
+	return made, err
+}
+
+// errDeadToken says that WeChat did not take its own token. It is the one error after which a call is made again.
+var errDeadToken = errors.New("WeChat does not take the access token that it gave")
+
+// attempt makes one call.
+func (c *Client) attempt(ctx context.Context, a *app, body []byte) (broker.Generated, error) {
+	access, query, err := a.access(ctx)
+	if err != nil {
+		return broker.Generated{}, err
+	}
+	sent := c.clock()
+	raw, err := post(ctx, c.http, a.BaseURL+"/wxa/generate_urllink", query, body)
+	if err != nil {
+		return broker.Generated{}, err
+	}
+	got, err := parseAnswer(raw, access, a.Secret)
+	switch {
+	case err != nil:
+		return broker.Generated{}, unavailable("WeChat's answer makes no sense")
+	case deadToken[got.errCode]:
+		return broker.Generated{}, a.refuse(access, got)
+	case got.errCode != 0:
+		return broker.Generated{}, got.linkError()
+	case got.urlLink == "":
+		return broker.Generated{}, unavailable("WeChat's answer holds no link")
+	default:
+		return broker.Generated{URL: got.urlLink, SentAt: sent}, nil
+	}
+}
+
+// access gives the app's token and the query parameters that carry it.
+func (a *app) access(ctx context.Context) (Secret, url.Values, error) {
+	if a.tokens == nil {
+		return "", nil, nil
+	}
+	access, err := a.tokens.get(ctx)
+	return access, url.Values{"access_token": {string(access)}}, err
+}
+
+// refuse drops a token that WeChat refused. The errcode stays here: a caller who saw it would throw away its own
+// token, which is not the matter.
+func (a *app) refuse(access Secret, got answer) error {
+	if a.tokens == nil {
+		return refusal{
+			broker.TokenRefused, "WeChat wants an access token: without one it answers only inside its cloud hosting, " +
+				"with the open interface service switched on", time.Minute,
+		}.err(got)
+	}
+	a.tokens.drop(access)
+	err := broker.Errorf(broker.Unavailable, "%w", errDeadToken)
+	err.RID, err.RetryAfter, err.Unspent = got.rid, leastPause, true
+	return err
+}
+
+// Probe fetches the app's token where there is none, and says whether the app can be asked for links. It spends no
+// quota. Its errors are *broker.Error.
+func (c *Client) Probe(ctx context.Context, appid string) error {
+	a, ok := c.apps[appid]
+	if !ok {
+		return unspent(broker.UnknownApp, "no app of that appid is configured")
+	}
+	_, _, err := a.access(ctx)
+	return err
+}
+
+// TokenStatus is how an app stands with its access token.
+type TokenStatus struct {
+	App       string
+	FetchedAt time.Time // zero if there is none
+	ExpiresAt time.Time // when it is no longer used; zero if there is none
+	Err       error     // why the last fetch failed; nil if it did not
+}
+
+// Tokens says how each app that has tokens stands with its own, in the order of New.
+func (c *Client) Tokens() []TokenStatus {
+	var all []TokenStatus
+	for _, a := range c.order {
+		if a.tokens != nil {
+			all = append(all, a.tokens.status(a.ID))
+		}
+	}
+	return all
+}
+
+// Close ends what the client does in the background and its idle connections. Calls under way go on to their end.
+func (c *Client) Close() {
+	for _, a := range c.order {
+		if a.tokens != nil {
+			a.tokens.close()
+		}
+	}
+	c.http.CloseIdleConnections()
+}
