@@ -1,0 +1,134 @@
+package cli
+
+import (
+	"time"
+
+	"linkbroker/broker"
+)
+
+// Config is everything an operator can set. Each field's koanf tag is its key in config.yaml, which explains it.
+type Config struct {
+	Listen    string         `koanf:"listen"`
+	PublicURL string         `koanf:"public_url"`
+	Deadline  time.Duration  `koanf:"deadline"`
+	Admin     AdminConfig    `koanf:"admin"`
+	Store     string         `koanf:"store"`
+	Cache     CacheConfig    `koanf:"cache"`
+	Apps      []AppConfig    `koanf:"apps"`
+	Clients   []ClientConfig `koanf:"clients"`
+	Jobs      JobsConfig     `koanf:"jobs"`
+	Backup    BackupConfig   `koanf:"backup"`
+	Log       LogConfig      `koanf:"log"`
+}
+
+// AdminConfig is the listener for administrators.
+type AdminConfig struct {
+	Listen string `koanf:"listen"`
+}
+
+// CacheConfig is the memory in front of the store.
+type CacheConfig struct {
+	MemoryLinks int `koanf:"memory_links"`
+}
+
+// AppConfig is one mini program.
+type AppConfig struct {
+	AppID           string        `koanf:"appid"`
+	Secret          Secret        `koanf:"secret"`
+	BaseURL         string        `koanf:"base_url"`
+	Token           string        `koanf:"token"`
+	Rate            float64       `koanf:"rate"`
+	DailyQuota      int64         `koanf:"daily_quota"`
+	Share           string        `koanf:"share"`
+	Expiry          string        `koanf:"expiry"`
+	ExpireTimeGrain time.Duration `koanf:"expire_time_grain"`
+	LinkHosts       []string      `koanf:"link_hosts"`
+	QuotaTimezone   string        `koanf:"quota_timezone"`
+	PrewarmReserve  float64       `koanf:"prewarm_reserve"`
+}
+
+// ClientConfig is one API key and what its owner may do.
+type ClientConfig struct {
+	Name      string      `koanf:"name"`
+	Key       Secret      `koanf:"key"`
+	Role      broker.Role `koanf:"role"`
+	Apps      []string    `koanf:"apps"`
+	ExpiresAt time.Time   `koanf:"expires_at"`
+}
+
+// JobsConfig says when upkeep runs, each job in cron's syntax.
+type JobsConfig struct {
+	Timezone string `koanf:"timezone"`
+	Purge    string `koanf:"purge"`
+	Prewarm  string `koanf:"prewarm"`
+	Flush    string `koanf:"flush"`
+	Backup   string `koanf:"backup"`
+}
+
+// jobSchedule is one job of the configuration.
+type jobSchedule struct{ name, schedule string }
+
+func (j JobsConfig) all() []jobSchedule {
+	return []jobSchedule{{"purge", j.Purge}, {"prewarm", j.Prewarm}, {"flush", j.Flush}, {"backup", j.Backup}}
+}
+
+// BackupConfig says where backups go.
+type BackupConfig struct {
+	Dir  string `koanf:"dir"`
+	Keep int    `koanf:"keep"`
+}
+
+// LogConfig says what is logged, and how.
+type LogConfig struct {
+	Level  string `koanf:"level"`
+	Format string `koanf:"format"`
+}
+
+// The values of settings that choose.
+const (
+	tokenStable   = "stable"
+	tokenNone     = "none"
+	shareAlways   = "always"
+	shareNever    = "never"
+	expiryExact   = "exact"
+	expiryAtLeast = "at_least"
+	formatText    = "text"
+	formatJSON    = "json"
+)
+
+// DefaultConfig gives the value of every setting that nobody sets.
+func DefaultConfig() Config {
+	return Config{
+		Listen:   "127.0.0.1:8080",
+		Deadline: 4 * time.Second,
+		Admin:    AdminConfig{Listen: "127.0.0.1:8081"},
+		Store:    "bolt://data/links.db",
+		Cache:    CacheConfig{MemoryLinks: 100_000},
+		Jobs: JobsConfig{
+			Timezone: "Asia/Shanghai",
+			Purge:    "@every 1m",
+			Prewarm:  "@every 5m",
+			Flush:    "@every 5s",
+			Backup:   "30 3 * * *",
+		},
+		Backup: BackupConfig{Dir: "data/backups", Keep: 7},
+		Log:    LogConfig{Level: "info", Format: formatText},
+	}
+}
+
+// DefaultApp gives the value of every setting of an app that nobody sets. Each call makes its own lists, because
+// what the operator sets is decoded over them.
+func DefaultApp() AppConfig {
+	return AppConfig{
+		BaseURL:         "https://api.weixin.qq.com",
+		Token:           tokenStable,
+		Rate:            150,
+		DailyQuota:      500_000,
+		Share:           shareAlways,
+		Expiry:          expiryExact,
+		ExpireTimeGrain: time.Hour,
+		LinkHosts:       []string{"wxaurl.cn", "wxmpurl.cn"},
+		QuotaTimezone:   "Asia/Shanghai",
+		PrewarmReserve:  0.5,
+	}
+}

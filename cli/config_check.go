@@ -1,0 +1,230 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	_ "time/tzdata" // a bare machine has no zone files, and WeChat's day is Shanghai's
+
+	"linkbroker/broker"
+	"linkbroker/jobs"
+)
+
+// check refuses values that cannot work. What it says ends in what to do.
+func (l *loader) check(cfg Config, now time.Time) {
+	l.checkListeners(cfg)
+	l.checkStore(cfg.Store)
+	if cfg.Deadline < 100*time.Millisecond || cfg.Deadline > time.Minute {
+		l.refuse("deadline", "must be from 100ms to 1m: it is the longest a request waits, retries included")
+	}
+	if cfg.Cache.MemoryLinks < 0 {
+		l.refuse("cache.memory_links", "must be 0 (no memory layer) or more")
+	}
+	l.checkApps(cfg.Apps)
+	l.checkClients(cfg, now)
+	l.checkJobs(cfg)
+	l.oneOf("log.format", cfg.Log.Format, formatText, formatJSON)
+	if new(slog.LevelVar).UnmarshalText([]byte(cfg.Log.Level)) != nil {
+		l.refuse("log.level", "must be debug, info, warn or error")
+	}
+}
+
+// refuse reports the setting of a path.
+func (l *loader) refuse(path, format string, args ...any) {
+	l.report(l.origins[path], path, format, args...)
+}
+
+func (l *loader) oneOf(path, value string, allowed ...string) {
+	if !slices.Contains(allowed, value) {
+		l.refuse(path, "must be one of %s", strings.Join(allowed, ", "))
+	}
+}
+
+func (l *loader) checkListeners(cfg Config) {
+	l.checkAddress("listen", cfg.Listen)
+	l.checkAddress("admin.listen", cfg.Admin.Listen)
+	if cfg.Listen == cfg.Admin.Listen && !strings.HasSuffix(cfg.Listen, ":0") {
+		l.refuse("admin.listen", "is the same address as listen: administrators have a listener of their own")
+	}
+	if cfg.PublicURL == "" {
+		return
+	}
+	if u, err := url.Parse(cfg.PublicURL); err != nil || !isPlain(u) || u.Scheme != "https" && u.Scheme != "http" {
+		l.refuse("public_url", "must be an address such as https://go.example.com, without query")
+	}
+}
+
+func (l *loader) checkAddress(path, address string) {
+	host, port, err := net.SplitHostPort(address)
+	number, numeric := strconv.ParseUint(port, 10, 16)
+	if err != nil || numeric != nil {
+		l.refuse(path, "must be an address and a port such as 127.0.0.1:8080, or :8080 for every address")
+		return
+	}
+	_, notIP := netip.ParseAddr(host)
+	if host != "" && host != "localhost" && notIP != nil {
+		l.refuse(path, "must begin with an IP address of this machine, not with a name: %d is the port", number)
+	}
+}
+
+func (l *loader) checkStore(store string) {
+	if path, isBolt := strings.CutPrefix(store, "bolt://"); isBolt && path != "" || store == "memory://" {
+		return
+	}
+	l.refuse("store", "must be bolt:// and the path of a file, or memory:// to keep nothing over a restart")
+}
+
+// appID is the form of WeChat's appids.
+var appID = regexp.MustCompile(`^wx[0-9a-f]{16}$`)
+
+func (l *loader) checkApps(apps []AppConfig) {
+	if len(apps) == 0 {
+		l.refuse("apps", "has no app: give appid and secret of a mini program, or try `linkbroker serve --sandbox` without any")
+	}
+	seen := make(map[string]string)
+	for i, app := range apps {
+		at := "apps[" + strconv.Itoa(i) + "]"
+		switch first := seen[app.AppID]; {
+		case !appID.MatchString(app.AppID):
+			l.refuse(at+".appid", "must be wx and 16 digits of 0-9 a-f, as the WeChat console shows it")
+		case first != "":
+			l.refuse(at+".appid", "is the same as %s.appid: list each app once", first)
+		}
+		seen[app.AppID] = at
+		l.checkUpstream(at, app)
+		l.checkQuota(at, app)
+		l.oneOf(at+".share", app.Share, shareAlways, shareNever)
+		l.oneOf(at+".expiry", app.Expiry, expiryExact, expiryAtLeast)
+		if app.ExpireTimeGrain < 0 || app.ExpireTimeGrain > 24*time.Hour {
+			l.refuse(at+".expire_time_grain", "must be from 0 (exact) to 24h")
+		}
+		l.checkHosts(at+".link_hosts", app.LinkHosts)
+	}
+}
+
+func (l *loader) checkUpstream(at string, app AppConfig) {
+	l.oneOf(at+".token", app.Token, tokenStable, tokenNone)
+	switch secret := app.Secret.Reveal(); {
+	case secret == "" && app.Token != tokenNone:
+		l.refuse(at+".secret", "is missing: it is the AppSecret of the WeChat console, best given as ${WECHAT_SECRET}")
+	case strings.ContainsFunc(secret, func(r rune) bool { return r <= ' ' || r > '~' }):
+		l.refuse(at+".secret", "has a character that is in no AppSecret, such as a space or a line end")
+	}
+	base, err := url.Parse(app.BaseURL)
+	switch {
+	case err != nil || !isPlain(base) || base.Scheme != "https" && base.Scheme != "http":
+		l.refuse(at+".base_url", "must be an address such as https://api.weixin.qq.com, without query")
+	case base.Scheme == "http" && app.Token != tokenNone && !isLoopback(base.Hostname()):
+		l.refuse(at+".base_url", "must begin with https://: the AppSecret would cross the network in the clear")
+	}
+}
+
+// isPlain reports whether an address has a host and a path at most.
+func isPlain(u *url.URL) bool {
+	return u.Host != "" && u.User == nil && u.RawQuery == "" && !u.ForceQuery && u.Fragment == ""
+}
+
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+func (l *loader) checkQuota(at string, app AppConfig) {
+	if !(app.Rate > 0 && app.Rate <= 1e6) { // not so for NaN either
+		l.refuse(at+".rate", "must be a number of calls a second above 0")
+	}
+	if app.DailyQuota < 1 {
+		l.refuse(at+".daily_quota", "must be 1 or more")
+	}
+	if !(app.PrewarmReserve > 0 && app.PrewarmReserve <= 1) {
+		l.refuse(at+".prewarm_reserve", "must be a share of daily_quota above 0 and up to 1")
+	}
+	l.checkZone(at+".quota_timezone", app.QuotaTimezone)
+}
+
+// checkZone refuses the zones whose meaning depends on the machine.
+func (l *loader) checkZone(path, zone string) {
+	if _, err := time.LoadLocation(zone); err != nil || zone == "" || zone == "Local" {
+		l.refuse(path, "must be the name of a time zone such as Asia/Shanghai or UTC")
+	}
+}
+
+func (l *loader) checkHosts(path string, hosts []string) {
+	if len(hosts) == 0 {
+		l.refuse(path, "is empty: no link could be handed out")
+	}
+	for _, host := range hosts {
+		if u, err := url.Parse("https://" + host); err != nil || u.Host != host || host == "" {
+			l.refuse(path, "must be host names such as wxaurl.cn, without https://")
+		}
+	}
+}
+
+// clientName is what can stand in a log and a metric as it is.
+var clientName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+func (l *loader) checkClients(cfg Config, now time.Time) {
+	enabled := 0
+	keys := make(map[Secret]string)
+	taken := make(map[string]string)
+	for i, client := range cfg.Clients {
+		at := "clients[" + strconv.Itoa(i) + "]"
+		l.checkClient(at, client, cfg.Apps)
+		if first := taken[client.Name]; first != "" {
+			l.refuse(at+".name", "is the same as %s.name: logs and metrics could not tell them apart", first)
+		}
+		if first := keys[client.Key]; first != "" {
+			l.refuse(at+".key", "is the same as %s.key: each client needs its own", first)
+		}
+		taken[client.Name], keys[client.Key] = at, at
+		if client.ExpiresAt.IsZero() || now.Before(client.ExpiresAt) {
+			enabled++
+		}
+	}
+	if enabled == 0 {
+		l.refuse("clients", "has no client whose key is good: nobody could ask; give one a name, a key and a role")
+	}
+}
+
+func (l *loader) checkClient(at string, client ClientConfig, apps []AppConfig) {
+	if !clientName.MatchString(client.Name) {
+		l.refuse(at+".name", "must be 1 to 64 characters out of A-Z a-z 0-9 . _ -")
+	}
+	if client.Key == "" {
+		l.refuse(at+".key", "is missing: `openssl rand -hex 24` makes one")
+	} else if err := broker.CheckAPIKey(client.Key.Reveal()); err != nil {
+		l.refuse(at+".key", "cannot be one: an API key has 16 to 128 characters out of A-Z a-z 0-9 _ -")
+	}
+	l.oneOf(at+".role", string(client.Role), string(broker.RoleRead), string(broker.RoleGenerate), string(broker.RoleAdmin))
+	for _, app := range client.Apps {
+		if !slices.ContainsFunc(apps, func(a AppConfig) bool { return a.AppID == app }) {
+			l.refuse(at+".apps", "names an app that is not in apps: check the appid")
+		}
+	}
+}
+
+func (l *loader) checkJobs(cfg Config) {
+	l.checkZone("jobs.timezone", cfg.Jobs.Timezone)
+	for _, job := range cfg.Jobs.all() {
+		_, err := jobs.New(jobs.Config{Clock: time.Now, Jobs: []jobs.Job{{Name: job.name, Schedule: job.schedule, Run: nothing}}})
+		if err != nil {
+			l.refuse("jobs."+job.name, `must be a schedule such as "30 3 * * *" or "@every 5m", or "" for never: %s`, errors.Unwrap(err))
+		}
+	}
+	if cfg.Backup.Dir == "" && cfg.Jobs.Backup != "" {
+		l.refuse("backup.dir", "is empty: name a folder, or turn the job off with jobs.backup: \"\"")
+	}
+	if cfg.Backup.Keep < 1 {
+		l.refuse("backup.keep", "must be 1 or more")
+	}
+}
+
+func nothing(context.Context) (broker.Counts, error) { return broker.Counts{}, nil }
