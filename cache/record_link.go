@@ -1,0 +1,275 @@
+package cache
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"linkbroker/broker"
+)
+
+// The fields of a link's body, in protobuf's wire format. A number is never used again for another meaning, and a
+// reader passes over numbers it does not know: an older program can read what a newer one wrote.
+const (
+	fieldApp         protowire.Number = 1
+	fieldPath        protowire.Number = 2
+	fieldQuery       protowire.Number = 3
+	fieldURL         protowire.Number = 4
+	fieldGeneratedAt protowire.Number = 5 // moments are nanoseconds since 1970
+	fieldExpiresAt   protowire.Number = 6
+	fieldUsedAt      protowire.Number = 7 // absent = never
+	fieldUses        protowire.Number = 8
+	fieldPinned      protowire.Number = 9
+	fieldKind        protowire.Number = 10 // absent = URL Link
+	fieldEnv         protowire.Number = 11 // absent = release
+	fieldExpiryDays  protowire.Number = 12
+	fieldExpiryAt    protowire.Number = 13 // seconds since 1970
+	fieldScope       protowire.Number = 14
+	fieldCloudBase   protowire.Number = 15
+	fieldExtra       protowire.Number = 16
+)
+
+// The fields of a cloud_base.
+const (
+	fieldCloudEnv      protowire.Number = 1
+	fieldCloudDomain   protowire.Number = 2
+	fieldCloudPath     protowire.Number = 3
+	fieldCloudQuery    protowire.Number = 4
+	fieldCloudResource protowire.Number = 5
+	fieldCloudExtra    protowire.Number = 6
+)
+
+// lastMoment bounds what a record can hold, in seconds since 1970: the year 2242. Nanoseconds overflow in 2262.
+const lastMoment = 1 << 33
+
+// encodeLink makes the record of a link. It refuses what could not be read again.
+func encodeLink(link broker.Link) ([]byte, error) {
+	t := link.Target
+	if t.Key() != link.Key {
+		return nil, errors.New("the link's target does not hash to its key")
+	}
+	if err := storable(link); err != nil {
+		return nil, err
+	}
+	size := 80 + len(t.App) + len(t.Path) + len(t.Query) + len(link.URL) + len(t.Scope) + len(t.Extra)
+	b := make([]byte, headerSize, size)
+	b = appendTarget(b, t)
+	b = appendText(b, fieldURL, link.URL)
+	b = appendMoment(b, fieldGeneratedAt, link.GeneratedAt)
+	b = appendMoment(b, fieldExpiresAt, link.ExpiresAt)
+	b = appendMoment(b, fieldUsedAt, link.UsedAt)
+	b = appendNumber(b, fieldUses, link.Uses)
+	b = appendNumber(b, fieldPinned, protowire.EncodeBool(link.Pinned))
+	return seal(link.Key[:], b), nil
+}
+
+// storable refuses a link that is none, or that lies outside what a record can hold.
+func storable(link broker.Link) error {
+	if link.URL == "" || link.ExpiresAt.IsZero() {
+		return errors.New("the link has no URL or no end")
+	}
+	for _, moment := range [...]time.Time{link.GeneratedAt, link.ExpiresAt, link.UsedAt} {
+		if !moment.IsZero() && (moment.Unix() < 0 || moment.Unix() >= lastMoment) {
+			return fmt.Errorf("the year %d is out of range", moment.Year())
+		}
+	}
+	return nil
+}
+
+func appendTarget(b []byte, t broker.Target) []byte {
+	b = appendText(b, fieldApp, t.App)
+	b = appendText(b, fieldPath, t.Path)
+	b = appendText(b, fieldQuery, t.Query)
+	if t.Kind != broker.URLLink {
+		b = protowire.AppendTag(b, fieldKind, protowire.BytesType)
+		b = protowire.AppendString(b, string(t.Kind))
+	}
+	if t.Env != broker.Release {
+		b = protowire.AppendTag(b, fieldEnv, protowire.BytesType)
+		b = protowire.AppendString(b, string(t.Env))
+	}
+	b = appendNumber(b, fieldExpiryDays, uint64(t.Expiry.Days)) //nolint:gosec // back to the same int when read
+	if at := t.Expiry.At; !at.IsZero() {
+		b = protowire.AppendTag(b, fieldExpiryAt, protowire.VarintType)
+		b = protowire.AppendVarint(b, uint64(at.Unix())) //nolint:gosec // back to the same int64 when read
+	}
+	b = appendText(b, fieldScope, t.Scope)
+	if t.CloudBase != nil {
+		b = protowire.AppendTag(b, fieldCloudBase, protowire.BytesType)
+		b = protowire.AppendBytes(b, appendCloudBase(nil, t.CloudBase))
+	}
+	return appendText(b, fieldExtra, string(t.Extra))
+}
+
+func appendCloudBase(b []byte, c *broker.CloudBase) []byte {
+	b = appendText(b, fieldCloudEnv, c.Env)
+	b = appendText(b, fieldCloudDomain, c.Domain)
+	b = appendText(b, fieldCloudPath, c.Path)
+	b = appendText(b, fieldCloudQuery, c.Query)
+	b = appendText(b, fieldCloudResource, c.ResourceAppID)
+	return appendText(b, fieldCloudExtra, string(c.Extra))
+}
+
+func appendText(b []byte, field protowire.Number, text string) []byte {
+	if text == "" {
+		return b
+	}
+	b = protowire.AppendTag(b, field, protowire.BytesType)
+	return protowire.AppendString(b, text)
+}
+
+func appendNumber(b []byte, field protowire.Number, n uint64) []byte {
+	if n == 0 {
+		return b
+	}
+	b = protowire.AppendTag(b, field, protowire.VarintType)
+	return protowire.AppendVarint(b, n)
+}
+
+func appendMoment(b []byte, field protowire.Number, t time.Time) []byte {
+	if t.IsZero() {
+		return b
+	}
+	b = protowire.AppendTag(b, field, protowire.Fixed64Type)
+	return protowire.AppendFixed64(b, uint64(t.UnixNano())) //nolint:gosec // storable has looked at the range
+}
+
+// decodeLink reads the record kept under a key. Its error is a damage. The link shares no memory with the record.
+func decodeLink(key broker.Key, record []byte) (broker.Link, error) {
+	body, err := unseal(key[:], record)
+	if err != nil {
+		return broker.Link{}, err
+	}
+	link, err := readBody(body)
+	if err != nil {
+		return broker.Link{}, err
+	}
+	link.Key = key
+	if link.Target.Key() != key {
+		return broker.Link{}, damagedTarget
+	}
+	if storable(link) != nil {
+		return broker.Link{}, damagedForm
+	}
+	return link, nil
+}
+
+func readBody(body []byte) (broker.Link, error) {
+	var link broker.Link
+	link.Target.Kind, link.Target.Env = broker.URLLink, broker.Release
+	err := eachField(body, string(body), func(f field) error { return setLink(&link, f) })
+	return link, err
+}
+
+func setLink(link *broker.Link, f field) error {
+	t := &link.Target
+	switch f.number {
+	case fieldApp:
+		t.App = f.text
+	case fieldPath:
+		t.Path = f.text
+	case fieldQuery:
+		t.Query = f.text
+	case fieldURL:
+		link.URL = f.text
+	case fieldGeneratedAt:
+		link.GeneratedAt = f.moment()
+	case fieldExpiresAt:
+		link.ExpiresAt = f.moment()
+	case fieldUsedAt:
+		link.UsedAt = f.moment()
+	case fieldUses:
+		link.Uses = f.value
+	case fieldPinned:
+		link.Pinned = protowire.DecodeBool(f.value)
+	case fieldKind:
+		t.Kind = broker.Kind(f.text)
+	case fieldEnv:
+		t.Env = broker.Env(f.text)
+	case fieldExpiryDays:
+		t.Expiry.Days = int(f.value) //nolint:gosec // was an int
+	case fieldExpiryAt:
+		t.Expiry.At = time.Unix(int64(f.value), 0).UTC() //nolint:gosec // was an int64
+	case fieldScope:
+		t.Scope = f.text
+	case fieldCloudBase:
+		t.CloudBase = &broker.CloudBase{}
+		return eachField([]byte(f.text), f.text, func(f field) error { return setCloudBase(t.CloudBase, f) })
+	case fieldExtra:
+		t.Extra = f.json()
+	}
+	return nil
+}
+
+func setCloudBase(c *broker.CloudBase, f field) error {
+	switch f.number {
+	case fieldCloudEnv:
+		c.Env = f.text
+	case fieldCloudDomain:
+		c.Domain = f.text
+	case fieldCloudPath:
+		c.Path = f.text
+	case fieldCloudQuery:
+		c.Query = f.text
+	case fieldCloudResource:
+		c.ResourceAppID = f.text
+	case fieldCloudExtra:
+		c.Extra = f.json()
+	}
+	return nil
+}
+
+// field is one field of a body: a text, or a value of up to 64 bits.
+type field struct {
+	number protowire.Number
+	text   string
+	value  uint64
+}
+
+func (f field) moment() time.Time {
+	return time.Unix(0, int64(f.value)).UTC() //nolint:gosec // was an int64
+}
+
+func (f field) json() json.RawMessage {
+	if f.text == "" {
+		return nil
+	}
+	return json.RawMessage(f.text)
+}
+
+// eachField walks over a body. text is the same body: all texts of a link share its one allocation.
+func eachField(body []byte, text string, visit func(field) error) error {
+	for rest := body; len(rest) > 0; {
+		number, wire, n := protowire.ConsumeTag(rest)
+		if n < 0 {
+			return damagedForm
+		}
+		rest = rest[n:]
+		f := field{number: number}
+		switch wire {
+		case protowire.VarintType:
+			f.value, n = protowire.ConsumeVarint(rest)
+		case protowire.Fixed64Type:
+			f.value, n = protowire.ConsumeFixed64(rest)
+		case protowire.BytesType:
+			var value []byte
+			if value, n = protowire.ConsumeBytes(rest); n >= 0 {
+				end := len(text) - len(rest) + n
+				f.text = text[end-len(value) : end]
+			}
+		default:
+			n = protowire.ConsumeFieldValue(number, wire, rest)
+		}
+		if n < 0 {
+			return damagedForm
+		}
+		rest = rest[n:]
+		if err := visit(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}

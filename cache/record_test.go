@@ -1,0 +1,274 @@
+package cache_test
+
+import (
+	"bufio"
+	"encoding/hex"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"linkbroker/broker"
+	"linkbroker/cache"
+)
+
+var update = flag.Bool("update", false, "write golden files anew")
+
+// noon is a moment with every digit of its nanoseconds in use.
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 123456789, time.UTC)
+
+// linkOf completes a target to a link that lives 30 days from noon.
+func linkOf(target broker.Target, ticket string) broker.Link {
+	target, err := target.Normalize()
+	if err != nil {
+		panic(err)
+	}
+	return broker.Link{
+		Key:         target.Key(),
+		Target:      target,
+		URL:         "https://wxaurl.cn/" + ticket,
+		GeneratedAt: noon,
+		ExpiresAt:   noon.Add(30*24*time.Hour - time.Minute),
+	}
+}
+
+func recordedLinks() map[string]broker.Link {
+	plain := linkOf(broker.Target{App: "wx0123456789abcdef", Path: "pages/product/detail", Query: "id=12345"}, "AbCdEfGhIjK")
+	used := plain
+	used.UsedAt, used.Uses, used.Pinned = noon.Add(time.Hour), 1<<40, true
+	return map[string]broker.Link{
+		"plain": plain,
+		"used":  used,
+		"home":  linkOf(broker.Target{App: "wx0123456789abcdef"}, "h"),
+		"days":  linkOf(broker.Target{App: "wx0123456789abcdef", Env: broker.Trial, Expiry: broker.Expiry{Days: 7}}, "d"),
+		"at":    linkOf(broker.Target{App: "wx0123456789abcdef", Env: broker.Develop, Expiry: broker.Expiry{At: time.Unix(1772500000, 0)}}, "a"),
+		"full": linkOf(broker.Target{
+			App: "wx0123456789abcdef", Path: "p", Query: "b=2&a=%20+", Scope: "campaign é",
+			CloudBase: &broker.CloudBase{
+				Env: "env-1", Domain: "example.com", Path: "/x", Query: "y=1", ResourceAppID: "wxother",
+				Extra: json.RawMessage(`{"n":1}`),
+			},
+			Extra: json.RawMessage(`{"safety_notice":true}`),
+		}, "f"),
+	}
+}
+
+func TestALinkComesBackFromItsRecordUnchanged(t *testing.T) {
+	for name, link := range recordedLinks() {
+		t.Run(name, func(t *testing.T) {
+			record, err := cache.EncodeLink(link)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := cache.DecodeLink(link.Key, record)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(got, link) {
+				t.Errorf("got  %+v\nwant %+v", got, link)
+			}
+		})
+	}
+}
+
+// TestRecordsAreReadForever pins the bytes: files written today must be readable by every later version.
+func TestRecordsAreReadForever(t *testing.T) {
+	golden := filepath.Join("testdata", "records.golden")
+	links := recordedLinks()
+	if *update {
+		writeGolden(t, golden, links)
+	}
+	file, err := os.Open(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	seen := 0
+	for lines := bufio.NewScanner(file); lines.Scan(); seen++ {
+		name, digits, _ := strings.Cut(lines.Text(), " ")
+		want, err := hex.DecodeString(digits)
+		if err != nil {
+			t.Fatal(err)
+		}
+		link, known := links[name]
+		if !known {
+			t.Fatalf("%s: no such link", name)
+		}
+		if got, err := cache.DecodeLink(link.Key, want); err != nil || !reflect.DeepEqual(got, link) {
+			t.Errorf("%s: the record reads %+v, %v", name, got, err)
+		}
+		if got, err := cache.EncodeLink(link); err != nil || string(got) != string(want) {
+			t.Errorf("%s: is now written as %x, %v", name, got, err)
+		}
+	}
+	if seen != len(links) {
+		t.Errorf("%d of %d records are in %s", seen, len(links), golden)
+	}
+}
+
+func writeGolden(t *testing.T, path string, links map[string]broker.Link) {
+	t.Helper()
+	var out strings.Builder
+	for _, name := range []string{"plain", "used", "home", "days", "at", "full"} {
+		record, err := cache.EncodeLink(links[name])
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&out, "%s %x\n", name, record)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(out.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAPlainRecordIsCompact(t *testing.T) {
+	record, err := cache.EncodeLink(recordedLinks()["plain"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(record) > 116 {
+		t.Errorf("%d bytes, want at most 116", len(record))
+	}
+}
+
+func TestEveryFlippedBitIsNoticed(t *testing.T) {
+	link := recordedLinks()["full"]
+	record, err := cache.EncodeLink(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for bit := range len(record) * 8 {
+		flipped := append([]byte(nil), record...)
+		flipped[bit/8] ^= 1 << (bit % 8)
+		if _, err := cache.DecodeLink(link.Key, flipped); err == nil {
+			t.Fatalf("bit %d flipped, and the record still reads", bit)
+		}
+	}
+	for size := range record {
+		if _, err := cache.DecodeLink(link.Key, record[:size]); err == nil {
+			t.Fatalf("cut to %d bytes, and the record still reads", size)
+		}
+	}
+}
+
+func TestARecordUnderAnotherKeyIsNotRead(t *testing.T) {
+	links := recordedLinks()
+	record, err := cache.EncodeLink(links["plain"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cache.DecodeLink(links["days"].Key, record); err == nil {
+		t.Error("a record moved to another key still reads")
+	}
+	other := links["days"].Key
+	if _, err := cache.DecodeLink(other, cache.Seal(other[:], append([]byte(nil), record...))); err == nil {
+		t.Error("a target that does not hash to the key is accepted")
+	}
+}
+
+func TestFieldsOfALaterVersionArePassedOver(t *testing.T) {
+	link := recordedLinks()["full"]
+	record, err := cache.EncodeLink(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record = protowire.AppendTag(record, 99, protowire.BytesType)
+	record = protowire.AppendString(record, "news")
+	record = protowire.AppendTag(record, 100, protowire.Fixed32Type)
+	record = protowire.AppendFixed32(record, 7)
+	got, err := cache.DecodeLink(link.Key, cache.Seal(link.Key[:], record))
+	if err != nil || !reflect.DeepEqual(got, link) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func TestWhatCouldNotBeReadAgainIsNotWritten(t *testing.T) {
+	good := recordedLinks()["plain"]
+	for name, spoil := range map[string]func(*broker.Link){
+		"a key that is not the target's": func(l *broker.Link) { l.Key[0]++ },
+		"no URL":                         func(l *broker.Link) { l.URL = "" },
+		"no end":                         func(l *broker.Link) { l.ExpiresAt = time.Time{} },
+		"an end before 1970":             func(l *broker.Link) { l.ExpiresAt = time.Unix(-1, 0) },
+		"an end in the year 2300":        func(l *broker.Link) { l.ExpiresAt = time.Date(2300, 1, 1, 0, 0, 0, 0, time.UTC) },
+	} {
+		t.Run(name+" is refused", func(t *testing.T) {
+			link := good
+			spoil(&link)
+			if _, err := cache.EncodeLink(link); err == nil {
+				t.Error("it was encoded")
+			}
+		})
+	}
+}
+
+// FuzzRecord seals whatever bytes as the body of a sound record under the key they hash to, since random bytes pass
+// neither check. What reads as a link must come back unchanged.
+func FuzzRecord(f *testing.F) {
+	for _, link := range recordedLinks() {
+		record, err := cache.EncodeLink(link)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(record[cache.RecordHeader:])
+		f.Add(record)
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		key := cache.KeyOfBody(body)
+		if _, err := cache.DecodeLink(key, body); err != nil && !cache.IsDamage(err) {
+			t.Fatalf("an error that is no damage: %v", err)
+		}
+		record := cache.Seal(key[:], append(make([]byte, cache.RecordHeader), body...))
+		link, err := cache.DecodeLink(key, record)
+		if err != nil {
+			if !cache.IsDamage(err) {
+				t.Fatalf("an error that is no damage: %v", err)
+			}
+			return
+		}
+		if link.Target.Key() != key {
+			t.Fatalf("the link of another key was read: %+v", link)
+		}
+		again, err := cache.EncodeLink(link)
+		if err != nil {
+			t.Fatalf("read, but not writable: %v", err)
+		}
+		if got, err := cache.DecodeLink(key, again); err != nil || !reflect.DeepEqual(got, link) {
+			t.Fatalf("read as %+v and then as %+v, %v", link, got, err)
+		}
+	})
+}
+
+func BenchmarkDecodeLink(b *testing.B) {
+	link := recordedLinks()["plain"]
+	record, err := cache.EncodeLink(link)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := cache.DecodeLink(link.Key, record); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkEncodeLink(b *testing.B) {
+	link := recordedLinks()["plain"]
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := cache.EncodeLink(link); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
