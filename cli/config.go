@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"linkbroker/broker"
+	"linkbroker/wechat"
 )
 
 // Config is everything an operator can set. Each field's koanf tag is its key in config.yaml, which explains it.
@@ -33,27 +34,27 @@ type CacheConfig struct {
 
 // AppConfig is one mini program.
 type AppConfig struct {
-	AppID           string        `koanf:"appid"`
-	Secret          Secret        `koanf:"secret"`
-	BaseURL         string        `koanf:"base_url"`
-	Token           string        `koanf:"token"`
-	Rate            float64       `koanf:"rate"`
-	DailyQuota      int64         `koanf:"daily_quota"`
-	Share           string        `koanf:"share"`
-	Expiry          string        `koanf:"expiry"`
-	ExpireTimeGrain time.Duration `koanf:"expire_time_grain"`
-	LinkHosts       []string      `koanf:"link_hosts"`
-	QuotaTimezone   string        `koanf:"quota_timezone"`
-	PrewarmReserve  float64       `koanf:"prewarm_reserve"`
+	AppID           string           `koanf:"appid"`
+	Secret          wechat.Secret    `koanf:"secret"`
+	BaseURL         string           `koanf:"base_url"`
+	Token           wechat.TokenMode `koanf:"token"`
+	Rate            float64          `koanf:"rate"`
+	DailyQuota      int64            `koanf:"daily_quota"`
+	Share           string           `koanf:"share"`
+	Expiry          string           `koanf:"expiry"`
+	ExpireTimeGrain time.Duration    `koanf:"expire_time_grain"`
+	LinkHosts       []string         `koanf:"link_hosts"`
+	QuotaTimezone   string           `koanf:"quota_timezone"`
+	PrewarmReserve  float64          `koanf:"prewarm_reserve"`
 }
 
 // ClientConfig is one API key and what its owner may do.
 type ClientConfig struct {
-	Name      string      `koanf:"name"`
-	Key       Secret      `koanf:"key"`
-	Role      broker.Role `koanf:"role"`
-	Apps      []string    `koanf:"apps"`
-	ExpiresAt time.Time   `koanf:"expires_at"`
+	Name      string        `koanf:"name"`
+	Key       wechat.Secret `koanf:"key"`
+	Role      broker.Role   `koanf:"role"`
+	Apps      []string      `koanf:"apps"`
+	ExpiresAt time.Time     `koanf:"expires_at"`
 }
 
 // JobsConfig says when upkeep runs, each job in cron's syntax.
@@ -86,8 +87,6 @@ type LogConfig struct {
 
 // The values of settings that choose.
 const (
-	tokenStable   = "stable"
-	tokenNone     = "none"
 	shareAlways   = "always"
 	shareNever    = "never"
 	expiryExact   = "exact"
@@ -120,8 +119,8 @@ func DefaultConfig() Config {
 // what the operator sets is decoded over them.
 func DefaultApp() AppConfig {
 	return AppConfig{
-		BaseURL:         "https://api.weixin.qq.com",
-		Token:           tokenStable,
+		BaseURL:         wechat.DefaultBaseURL,
+		Token:           wechat.TokenStable,
 		Rate:            150,
 		DailyQuota:      500_000,
 		Share:           shareAlways,

@@ -16,6 +16,7 @@ import (
 
 	"linkbroker/broker"
 	"linkbroker/jobs"
+	"linkbroker/wechat"
 )
 
 // check refuses values that cannot work. What it says ends in what to do.
@@ -111,9 +112,9 @@ func (l *loader) checkApps(apps []AppConfig) {
 }
 
 func (l *loader) checkUpstream(at string, app AppConfig) {
-	l.oneOf(at+".token", app.Token, tokenStable, tokenNone)
-	switch secret := app.Secret.Reveal(); {
-	case secret == "" && app.Token != tokenNone:
+	l.oneOf(at+".token", string(app.Token), string(wechat.TokenStable), string(wechat.TokenNone))
+	switch secret := string(app.Secret); {
+	case secret == "" && app.Token != wechat.TokenNone:
 		l.refuse(at+".secret", "is missing: it is the AppSecret of the WeChat console, best given as ${WECHAT_SECRET}")
 	case strings.ContainsFunc(secret, func(r rune) bool { return r <= ' ' || r > '~' }):
 		l.refuse(at+".secret", "has a character that is in no AppSecret, such as a space or a line end")
@@ -122,7 +123,7 @@ func (l *loader) checkUpstream(at string, app AppConfig) {
 	switch {
 	case err != nil || !isPlain(base) || base.Scheme != "https" && base.Scheme != "http":
 		l.refuse(at+".base_url", "must be an address such as https://api.weixin.qq.com, without query")
-	case base.Scheme == "http" && app.Token != tokenNone && !isLoopback(base.Hostname()):
+	case base.Scheme == "http" && app.Token != wechat.TokenNone && !isLoopback(base.Hostname()):
 		l.refuse(at+".base_url", "must begin with https://: the AppSecret would cross the network in the clear")
 	}
 }
@@ -173,7 +174,7 @@ var clientName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
 func (l *loader) checkClients(cfg Config, now time.Time) {
 	enabled := 0
-	keys := make(map[Secret]string)
+	keys := make(map[wechat.Secret]string)
 	taken := make(map[string]string)
 	for i, client := range cfg.Clients {
 		at := "clients[" + strconv.Itoa(i) + "]"
@@ -200,7 +201,7 @@ func (l *loader) checkClient(at string, client ClientConfig, apps []AppConfig) {
 	}
 	if client.Key == "" {
 		l.refuse(at+".key", "is missing: `openssl rand -hex 24` makes one")
-	} else if err := broker.CheckAPIKey(client.Key.Reveal()); err != nil {
+	} else if err := broker.CheckAPIKey(string(client.Key)); err != nil {
 		l.refuse(at+".key", "cannot be one: an API key has 16 to 128 characters out of A-Z a-z 0-9 _ -")
 	}
 	l.oneOf(at+".role", string(client.Role), string(broker.RoleRead), string(broker.RoleGenerate), string(broker.RoleAdmin))

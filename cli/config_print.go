@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding"
 	"fmt"
 	"io"
 	"reflect"
@@ -9,6 +8,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"linkbroker/wechat"
 )
 
 // Print writes the effective configuration as YAML, where each value was set beside it, and no secret.
@@ -66,9 +67,11 @@ func plain(value any) any {
 			return nil
 		}
 		return v
-	case encoding.TextMarshaler:
-		text, _ := v.MarshalText()
-		return string(text)
+	case wechat.Secret:
+		if v == "" {
+			return ""
+		}
+		return v.String()
 	default:
 		return v
 	}

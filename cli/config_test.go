@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"linkbroker/cli"
+	"linkbroker/wechat"
 )
 
 // canary is a secret that must be seen nowhere.
@@ -211,7 +212,7 @@ func TestConfigAccepts(t *testing.T) {
 
 func TestKeyOfDigitsKeepsItsZero(t *testing.T) {
 	got := mustLoad(t, strings.Replace(minimal, canary+"-key", "0123456789012345", 1))
-	if key := got.Clients[0].Key.Reveal(); key != "0123456789012345" {
+	if key := string(got.Clients[0].Key); key != "0123456789012345" {
 		t.Errorf("got %s", key)
 	}
 }
@@ -248,8 +249,8 @@ func TestConfigPrecedence(t *testing.T) {
 		{"a variable beats the file", got.Admin.Listen, ":3", "admin.listen", "LINKBROKER_ADMIN_LISTEN"},
 		{"the file beats a default, and a flag not given", got.Store, "memory://", "store", "config.yaml:3"},
 		{"what nobody sets has its default", got.Log.Level, "info", "log.level", "default"},
-		{"a reference reads NAME_FILE", got.Apps[0].Secret.Reveal(), "from-a-file-16-long", "apps[0].secret", "config.yaml:7"},
-		{"a setting reads its own _FILE", got.Clients[0].Key.Reveal(), "from-a-file-16-long", "clients[0].key", "LINKBROKER_CLIENTS_0_KEY_FILE"},
+		{"a reference reads NAME_FILE", string(got.Apps[0].Secret), "from-a-file-16-long", "apps[0].secret", "config.yaml:7"},
+		{"a setting reads its own _FILE", string(got.Clients[0].Key), "from-a-file-16-long", "clients[0].key", "LINKBROKER_CLIENTS_0_KEY_FILE"},
 		{"variables add to a list", got.Clients[1].Name, "second", "clients[1].name", "LINKBROKER_CLIENTS_1_NAME"},
 	} {
 		t.Run(test.claim, func(t *testing.T) {
@@ -328,8 +329,8 @@ func TestExampleConfig(t *testing.T) {
 	app.AppID, app.Secret = "wx0123456789abcdef", "s"
 	want.Apps = []cli.AppConfig{app}
 	want.Clients = []cli.ClientConfig{
-		{Name: "shop-web", Key: cli.Secret("shop-" + key), Role: "generate", Apps: []string{}},
-		{Name: "ops", Key: cli.Secret("ops-" + key), Role: "admin"},
+		{Name: "shop-web", Key: wechat.Secret("shop-" + key), Role: "generate", Apps: []string{}},
+		{Name: "ops", Key: wechat.Secret("ops-" + key), Role: "admin"},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("config.yaml sets\n%+v\nbut the defaults are\n%+v", got, want)
