@@ -1,0 +1,63 @@
+package cli
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func newCheckConfig() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "check-config",
+		Short: "Say what is wrong with the configuration, or print what holds",
+		Long: `Reads the configuration as serve would. Prints every problem there is, or else the value
+that each setting has and where it was set. Secrets and keys print as [redacted].`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			settings, err := readConfig(cmd)
+			if err != nil {
+				return err
+			}
+			for _, warning := range settings.Warnings {
+				fmt.Fprintln(cmd.ErrOrStderr(), "linkbroker: warning:", warning)
+			}
+			return settings.Print(cmd.OutOrStdout())
+		},
+	}
+	addSettingFlags(cmd)
+	return cmd
+}
+
+// defaultConfigFile is read when it is there and no other is named.
+const defaultConfigFile = "config.yaml"
+
+// addSettingFlags gives a command the flags that name settings: --admin-listen is admin.listen.
+func addSettingFlags(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	addConfigFlag(cmd)
+	flags.String("listen", "", "`address` where clients ask (default "+DefaultConfig().Listen+")")
+	flags.String("admin-listen", "", "`address` where administrators ask (default "+DefaultConfig().Admin.Listen+")")
+	flags.String("store", "", "where links are kept: bolt://`path` or memory:// (default "+DefaultConfig().Store+")")
+	flags.String("log-level", "", "debug, info, warn or error (default "+DefaultConfig().Log.Level+")")
+	flags.String("log-format", "", "text or json (default "+DefaultConfig().Log.Format+")")
+}
+
+func addConfigFlag(cmd *cobra.Command) {
+	cmd.Flags().StringP("config", "c", "", "`file` to read (default "+defaultConfigFile+" if there is one)")
+}
+
+// readConfig reads the configuration that a command's flags and the environment name.
+func readConfig(cmd *cobra.Command) (*Settings, error) {
+	named := cmp.Or(cmd.Flag("config").Value.String(), os.Getenv(variablePrefix+"CONFIG"))
+	name := cmp.Or(named, defaultConfigFile)
+	contents, err := os.ReadFile(name)
+	if err != nil && (named != "" || !errors.Is(err, fs.ErrNotExist)) {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	return LoadConfig(Sources{FileName: name, File: contents, Environ: os.Environ(), Flags: cmd.Flags(), Now: time.Now()})
+}
