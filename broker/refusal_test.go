@@ -1,0 +1,169 @@
+package broker_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"linkbroker/broker"
+)
+
+func TestARefusedTargetIsRememberedForSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &wechat{answer: func(_ int, target broker.Target) error {
+			if target.Path == "pages/gone" {
+				return says(broker.InvalidPath, 40165)
+			}
+			return nil
+		}}
+		r := newRig(t, w, nil)
+		gone := query("a=1")
+		gone.Path = "pages/gone"
+		for range 100 {
+			err := r.fails(t, gone, broker.InvalidPath)
+			if err.ErrCode != 40165 {
+				t.Fatalf("errcode %d", err.ErrCode)
+			}
+		}
+		if w.called() != 1 {
+			t.Errorf("%d calls for one refused target", w.called())
+		}
+		r.get(t, query("a=1"), broker.Miss)
+		w.answer = nil
+		time.Sleep(10 * time.Second)
+		r.get(t, gone, broker.Miss)
+	})
+}
+
+func TestTroubleOfTheAppIsRememberedForTheApp(t *testing.T) {
+	tests := []struct {
+		claim string
+		err   error
+		code  broker.Code
+		lasts time.Duration
+	}{
+		{"an app without a released version", says(broker.AppNotReleased, 85079), broker.AppNotReleased, time.Minute},
+		{"an app without the permission", says(broker.AppForbidden, 48001), broker.AppForbidden, time.Minute},
+		{"a machine that gets no token", broker.Errorf(broker.TokenRefused, "no"), broker.TokenRefused, 10 * time.Second},
+	}
+	for _, test := range tests {
+		t.Run(test.claim, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &wechat{answer: func(int, broker.Target) error { return test.err }}
+				r := newRig(t, w, nil)
+				r.fails(t, query("a=1"), test.code)
+				for i := range 100 {
+					if err := r.fails(t, query(fmt.Sprint("b=", i)), test.code); err.RetryAfter != test.lasts {
+						t.Fatalf("retry after %s, want %s", err.RetryAfter, test.lasts)
+					}
+				}
+				w.answer = nil
+				time.Sleep(test.lasts)
+				r.get(t, query("a=1"), broker.Miss)
+				if w.called() != 2 {
+					t.Errorf("%d calls, want the first and the last", w.called())
+				}
+			})
+		})
+	}
+}
+
+func TestTheDayLatchClosesUntilTheQuotaDayEndsAndProbesHourly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &wechat{}
+		r := newRig(t, w, nil)
+		r.get(t, query("a=1"), broker.Miss)
+		w.answer = func(int, broker.Target) error { return says(broker.QuotaExhausted, 44993) }
+		before := w.called()
+		for minute := range 16 * 60 { // until midnight in Shanghai
+			err := r.fails(t, query(fmt.Sprint("b=", minute)), broker.QuotaExhausted)
+			if err.RetryAfter <= 0 && minute > 0 && minute%60 != 0 {
+				t.Fatalf("in minute %d: no time to retry after", minute)
+			}
+			r.get(t, query("a=1"), broker.Hit)
+			time.Sleep(time.Minute)
+		}
+		if probes := w.called() - before; probes != 16 {
+			t.Errorf("%d calls in 16 hours, want the one that closed it and one an hour", probes)
+		}
+		if closings := r.events.count(broker.QuotaClosed); closings != 1 {
+			t.Errorf("told of %d closings", closings)
+		}
+		w.answer = nil
+		r.get(t, query("b=1"), broker.Miss)
+		quotas, err := r.Quotas(t.Context())
+		if err != nil || !quotas[0].ClosedUntil.IsZero() {
+			t.Errorf("still closed until %s, %v", quotas[0].ClosedUntil, err)
+		}
+	})
+}
+
+func TestAProbeThatSucceedsOpensTheLatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &wechat{answer: func(int, broker.Target) error { return says(broker.QuotaExhausted, 44993) }}
+		r := newRig(t, w, nil)
+		r.fails(t, query("a=1"), broker.QuotaExhausted)
+		w.answer = nil
+		time.Sleep(59 * time.Minute)
+		r.fails(t, query("a=1"), broker.QuotaExhausted)
+		time.Sleep(time.Minute)
+		r.get(t, query("a=1"), broker.Miss)
+		r.get(t, query("a=2"), broker.Miss)
+	})
+}
+
+func TestWhatPassesIsTriedAgainWithinTheDeadline(t *testing.T) {
+	tests := []struct {
+		claim string
+		err   error
+	}{
+		{"WeChat is busy (-1)", says(broker.Unavailable, -1)},
+		{"WeChat says too fast (44990)", says(broker.Busy, 44990)},
+		{"the connection is cut", errAway},
+	}
+	for _, test := range tests {
+		t.Run(test.claim, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &wechat{answer: func(call int, _ broker.Target) error {
+					if call <= 2 {
+						return test.err
+					}
+					return nil
+				}}
+				r := newRig(t, w, nil)
+				r.get(t, query("a=1"), broker.Miss)
+				if w.called() != 3 {
+					t.Errorf("%d calls, want 3", w.called())
+				}
+			})
+		})
+	}
+}
+
+func TestAnOutageIsNotAnsweredWithAStormOfRetries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &wechat{answer: func(int, broker.Target) error { return errAway }}
+		r := newRig(t, w, nil)
+		var callers sync.WaitGroup
+		for i := range 100 {
+			callers.Go(func() {
+				if _, err := r.Get(t.Context(), query(fmt.Sprint("a=", i))); !errors.Is(err, broker.Unavailable) {
+					t.Errorf("got %v", err)
+				}
+			})
+		}
+		callers.Wait()
+		if w.called() > 111 {
+			t.Errorf("%d calls for 100 requests: the retry budget is 10", w.called())
+		}
+		for range 100 {
+			r.fails(t, query("b=1"), broker.Unavailable)
+		}
+		if w.called() > 111 {
+			t.Errorf("%d calls: that WeChat is away is not remembered", w.called())
+		}
+	})
+}
