@@ -85,7 +85,7 @@ func (e *Error) Unwrap() error { return e.err }
 
 // Is reports whether target is the error's Code.
 func (e *Error) Is(target error) bool {
-	code, ok := target.(Code) //nolint:errorlint // a Code is a plain value, never wrapped
+	code, ok := target.(Code) // a plain value, never wrapped
 	return ok && code == e.Code
 }
 

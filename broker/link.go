@@ -46,8 +46,8 @@ func (l Link) jitter(window time.Duration) time.Duration {
 	if window <= 0 {
 		return 0
 	}
-	seed := binary.BigEndian.Uint64(l.Key[:]) ^ uint64(l.GeneratedAt.UnixNano())*0x9E3779B97F4A7C15 //nolint:gosec // bits, not a number
-	return time.Duration(seed>>1) % window                                                          //nolint:gosec // the top bit is gone
+	seed := binary.BigEndian.Uint64(l.Key[:]) ^ uint64(l.GeneratedAt.UnixNano())*0x9E3779B97F4A7C15
+	return time.Duration(seed>>1) % window // the sign bit is shifted out
 }
 
 // Replacing gives the link with the uses and the pin of the one it replaces. Stores apply it in PutLink, inside

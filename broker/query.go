@@ -47,7 +47,7 @@ var ranks = map[string]func(Link) int64{
 	"expires":   func(l Link) int64 { return l.ExpiresAt.Unix() },
 	"generated": func(l Link) int64 { return l.GeneratedAt.UnixMilli() },
 	"used":      func(l Link) int64 { return max(l.UsedAt.UnixMilli(), 0) },
-	"uses":      func(l Link) int64 { return int64(min(l.Uses, 1<<62)) }, //nolint:gosec // bounded
+	"uses":      func(l Link) int64 { return int64(min(l.Uses, 1<<62)) },
 }
 
 // position is where a page ended.

@@ -33,7 +33,7 @@ func OpenTokens(ctx context.Context, store BlobStore, clients *Clients) (*Tokens
 	key, err := store.Blob(ctx, tokenKeyName)
 	if errors.Is(err, NotFound) {
 		key = make([]byte, sha256.Size)
-		rand.Read(key) //nolint:errcheck // never fails: it crashes the program rather
+		rand.Read(key) // never fails: it ends the program rather
 		err = store.PutBlob(ctx, tokenKeyName, key)
 	}
 	if err != nil {
