@@ -85,6 +85,9 @@ func (b *Broker) Drain(ctx context.Context) error {
 
 // sleep waits, and reports whether it waited for the whole time.
 func sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -48,19 +48,24 @@ func (p *pace) wait(ctx context.Context, clock Clock, urgent <-chan struct{}) er
 // waitForQuiet returns when no slot is taken ahead, or as soon as the call is urgent.
 func (p *pace) waitForQuiet(ctx context.Context, clock Clock, urgent <-chan struct{}) error {
 	for {
-		timer := time.NewTimer(max(p.ahead(clock()), 0))
 		select {
 		case <-urgent:
-			timer.Stop()
 			return nil
+		default:
+		}
+		ahead := p.ahead(clock())
+		if ahead <= 0 {
+			return nil
+		}
+		timer := time.NewTimer(ahead)
+		select {
+		case <-timer.C:
+		case <-urgent:
 		case <-ctx.Done():
 			timer.Stop()
 			return Errorf(Busy, "WeChat's rate is used up by those for whom somebody waits: %w", ctx.Err())
-		case <-timer.C:
-			if p.ahead(clock()) <= 0 {
-				return nil
-			}
 		}
+		timer.Stop()
 	}
 }
 
