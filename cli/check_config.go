@@ -55,7 +55,7 @@ func addConfigFlag(cmd *cobra.Command) {
 func readConfig(cmd *cobra.Command) (*Settings, error) {
 	named := cmp.Or(cmd.Flag("config").Value.String(), os.Getenv(variablePrefix+"CONFIG"))
 	name := cmp.Or(named, defaultConfigFile)
-	contents, err := os.ReadFile(name)
+	contents, err := os.ReadFile(name) //nolint:gosec // the operator names the file
 	if err != nil && (named != "" || !errors.Is(err, fs.ErrNotExist)) {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
 	}

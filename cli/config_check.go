@@ -26,8 +26,8 @@ func (l *loader) check(cfg Config, now time.Time) {
 	if cfg.Deadline < 100*time.Millisecond || cfg.Deadline > time.Minute {
 		l.refuse("deadline", "must be from 100ms to 1m: it is the longest a request waits, retries included")
 	}
-	if cfg.Cache.MemoryLinks < 0 {
-		l.refuse("cache.memory_links", "must be 0 (no memory layer) or more")
+	if cfg.Cache.MemoryLinks < 1 {
+		l.refuse("cache.memory_links", "must be 1 or more")
 	}
 	l.checkApps(cfg.Apps)
 	l.checkClients(cfg, now)

@@ -51,7 +51,7 @@ only when none that is still good leads to the same place: once, however many as
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(newCheckConfig(), newVersion())
+	root.AddCommand(newCheckConfig(), newLinks(), newJobs(), newSandbox(), newVersion())
 	return root
 }
 

@@ -36,7 +36,7 @@ func newVersion() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			info := versionInfo{Version: Version(), Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
-			return output{cmd.OutOrStdout(), format}.print(info, func() table {
+			return output{cmd.OutOrStdout(), format}.show(info, func() table {
 				return table{{fmt.Sprintf("linkbroker %s (%s, %s)", info.Version, info.Go, info.Platform)}}
 			})
 		},

@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"linkbroker/broker"
+	"linkbroker/wechat"
+)
+
+// The configuration in the words of each package. It has been checked, so that nothing here can fail.
+
+func (c Config) policy(observe func(broker.Event)) broker.Policy {
+	apps := make([]broker.App, len(c.Apps))
+	for i, app := range c.Apps {
+		apps[i] = broker.App{
+			ID:              app.AppID,
+			Rate:            app.Rate,
+			DailyQuota:      app.DailyQuota,
+			QuotaZone:       zone(app.QuotaTimezone),
+			LinkHosts:       app.LinkHosts,
+			NeverShare:      app.Share == shareNever,
+			AtLeast:         app.Expiry == expiryAtLeast,
+			ExactExpiry:     app.ExpireTimeGrain == 0,
+			ExpireTimeGrain: app.ExpireTimeGrain,
+			PrewarmReserve:  app.PrewarmReserve,
+		}
+	}
+	return broker.Policy{Apps: apps, Deadline: c.Deadline, Observe: observe}
+}
+
+func (c Config) wechatApps() []wechat.App {
+	apps := make([]wechat.App, len(c.Apps))
+	for i, app := range c.Apps {
+		apps[i] = wechat.App{ID: app.AppID, Secret: app.Secret, BaseURL: app.BaseURL, Token: app.Token}
+	}
+	return apps
+}
+
+// clients keeps digests of the API keys, and no key.
+func (c Config) clients() (*broker.Clients, error) {
+	clients := make([]broker.Client, len(c.Clients))
+	for i, client := range c.Clients {
+		clients[i] = broker.Client{
+			Name:      client.Name,
+			Role:      client.Role,
+			Apps:      client.Apps,
+			Digest:    broker.DigestKey(string(client.Key)),
+			ExpiresAt: client.ExpiresAt,
+		}
+	}
+	return broker.NewClients(clients)
+}
+
+func (c Config) publicURL() string { return strings.TrimRight(c.PublicURL, "/") }
+
+func (l LogConfig) logger(w io.Writer) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(l.Level))
+	options := &slog.HandlerOptions{Level: level}
+	if l.Format == formatJSON {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+func zone(name string) *time.Location {
+	location, err := time.LoadLocation(name)
+	if err != nil {
+		return time.UTC
+	}
+	return location
+}
