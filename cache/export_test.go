@@ -2,6 +2,9 @@ package cache
 
 import (
 	"errors"
+	"log/slog"
+
+	bolt "go.etcd.io/bbolt"
 
 	"linkbroker/broker"
 )
@@ -26,4 +29,12 @@ func IsDamage(err error) bool {
 func KeyOfBody(body []byte) broker.Key {
 	link, _ := readBody(body)
 	return link.Target.Key()
+}
+
+// OpenBolt opens a file without the memory layer and without looking it over, and makes it if there is none.
+func OpenBolt(path string) (*Bolt, error) {
+	if err := makeFile(path, false, func(db *bolt.DB) error { return db.Update(layOut) }); err != nil {
+		return nil, err
+	}
+	return openBolt(path, slog.New(slog.DiscardHandler))
 }

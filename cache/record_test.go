@@ -271,4 +271,3 @@ func BenchmarkEncodeLink(b *testing.B) {
 		}
 	}
 }
-

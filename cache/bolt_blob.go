@@ -1,0 +1,43 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"errors"
+
+	bolt "go.etcd.io/bbolt"
+
+	"linkbroker/broker"
+)
+
+// Blob gives a small named value. A damaged one is missing: whoever stored it makes a new one.
+func (b *Bolt) Blob(_ context.Context, name string) ([]byte, error) {
+	key := []byte(name)
+	var value []byte
+	err := b.view(func(tx *bolt.Tx) error {
+		record := tx.Bucket(bucketBlobs).Get(key)
+		if record == nil {
+			return errMissing
+		}
+		body, err := unseal(key, record)
+		value = bytes.Clone(body)
+		return err
+	})
+	_, damaged := errors.AsType[damage](err)
+	if damaged {
+		b.skip(bucketBlobs, key, err)
+	}
+	if damaged || errors.Is(err, errMissing) {
+		return nil, broker.Errorf(broker.NotFound, "nothing is stored under the name %q", name)
+	}
+	return value, failed("reading a value", err)
+}
+
+// PutBlob stores a small named value.
+func (b *Bolt) PutBlob(ctx context.Context, name string, value []byte) error {
+	key := []byte(name)
+	record := seal(key, append(make([]byte, headerSize), value...))
+	return b.write(ctx, "storing a value", func(tx *bolt.Tx) (bool, error) {
+		return true, tx.Bucket(bucketBlobs).Put(key, record)
+	})
+}

@@ -1,0 +1,41 @@
+package cache
+
+import (
+	"bytes"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// pageSize is how many entries one read transaction gives: enough to be cheap, few enough to hold nobody up.
+const pageSize = 256
+
+// viewer runs a read transaction.
+type viewer func(func(*bolt.Tx) error) error
+
+// readPage visits up to limit entries of a bucket behind a key in one short read transaction, and gives the key of
+// the last: nil if there was none. What visit is given is gone when it returns; it may end the page with false.
+func readPage(
+	view viewer, bucket, after []byte, limit int, visit func(tx *bolt.Tx, key, value []byte) bool,
+) (last []byte, err error) {
+	err = view(func(tx *bolt.Tx) error {
+		c := tx.Bucket(bucket).Cursor()
+		key, value := seekAfter(c, after)
+		for n := 0; key != nil && n < limit && visit(tx, key, value); n++ {
+			last = bytes.Clone(key)
+			key, value = c.Next()
+		}
+		return nil
+	})
+	return last, err
+}
+
+// seekAfter gives the first entry behind a key; nil is before the first.
+func seekAfter(c *bolt.Cursor, after []byte) (key, value []byte) {
+	if after == nil {
+		return c.First()
+	}
+	if key, value = c.Seek(after); bytes.Equal(key, after) {
+		return c.Next()
+	}
+	return key, value
+}

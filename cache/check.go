@@ -1,0 +1,173 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// Report is what Check found in a file whose pages hang together.
+type Report struct {
+	Links        int   // that can be read
+	Damaged      int   // records that cannot; each is answered as missing
+	Unlisted     int   // links that are missing from the order of ends: they are found, but never purged
+	LeadsNowhere int   // entries of the order of ends at which no link ends; PurgeLinks takes them away
+	Bytes        int64 // of the file that are in use, or were and are kept for reuse
+}
+
+// Clean reports whether there is nothing to complain of.
+func (r Report) Clean() bool { return r.Damaged == 0 && r.Unlisted == 0 && r.LeadsNowhere == 0 }
+
+// Check looks at every page and every record of a file that nobody is writing to. The error is ErrDamaged if its
+// pages do not hang together; what else is wrong stands in the report and does not keep the file from being served.
+//
+// A badly damaged file can kill the process. See Options.Probe.
+func Check(ctx context.Context, path string) (report Report, err error) {
+	db, err := openFile(path, true)
+	if err != nil {
+		return Report{}, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if err := checkPages(db); err != nil {
+		return Report{}, fmt.Errorf("%s: %w: %w", path, ErrDamaged, err)
+	}
+	b := &Bolt{db: db}
+	report.Bytes = b.Size()
+	err = checkRecords(ctx, b.view, &report)
+	if _, damaged := errors.AsType[damage](err); damaged {
+		err = fmt.Errorf("%s: %w: %w", path, ErrDamaged, err)
+	}
+	return report, err
+}
+
+// maxComplaints is how many of bolt's complaints are repeated. A damaged page can cause thousands.
+const maxComplaints = 5
+
+func checkPages(db *bolt.DB) error {
+	return db.View(func(tx *bolt.Tx) error {
+		var complaints []error
+		n := 0
+		for complaint := range tx.Check() { // to the end: the checking goroutine waits for it
+			if n++; n <= maxComplaints {
+				complaints = append(complaints, complaint)
+			}
+		}
+		if n > maxComplaints {
+			complaints = append(complaints, fmt.Errorf("and %d more", n-maxComplaints))
+		}
+		return errors.Join(complaints...)
+	})
+}
+
+func checkRecords(ctx context.Context, view viewer, report *Report) error {
+	visits := map[string]func(tx *bolt.Tx, key, value []byte){
+		string(bucketLinks): func(tx *bolt.Tx, key, value []byte) {
+			if _, err := readRecord(key, value); err != nil {
+				report.Damaged++
+				return
+			}
+			report.Links++
+			if unlisted(tx, key, value) != nil {
+				report.Unlisted++
+			}
+		},
+		string(bucketExpiry): func(tx *bolt.Tx, key, value []byte) {
+			if leadsNowhere(tx, key, value) != nil {
+				report.LeadsNowhere++
+			}
+		},
+	}
+	for _, name := range [][]byte{bucketLedger, bucketBlobs} {
+		visits[string(name)] = func(_ *bolt.Tx, key, value []byte) {
+			if _, err := unseal(key, value); err != nil {
+				report.Damaged++
+			}
+		}
+	}
+	for name, visit := range visits {
+		if err := visitAll(ctx, view, []byte(name), visit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func visitAll(
+	ctx context.Context, view viewer, name []byte,
+	visit func(tx *bolt.Tx, key, value []byte),
+) error {
+	for place := []byte(nil); ; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		last, err := readPage(view, name, place, copyBite, func(tx *bolt.Tx, key, value []byte) bool {
+			visit(tx, key, value)
+			return true
+		})
+		if err != nil || last == nil {
+			return err
+		}
+		place = last
+	}
+}
+
+// samples is how many places of each bucket QuickCheck looks at.
+const samples = 128
+
+// QuickCheck looks at what every access needs (meta pages, free list, the roots of the buckets) and at a sample of
+// the pages below. It takes about as long for a large file as for a small one. Its errors are those of Check, of
+// which it misses most where only a few pages are damaged.
+func QuickCheck(path string) (err error) {
+	db, err := openFile(path, true)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	b := &Bolt{db: db}
+	if err := b.view(samplePages); err != nil {
+		return fmt.Errorf("%s: %w: %w", path, ErrDamaged, err)
+	}
+	return nil
+}
+
+// samplePages walks down to random places of each bucket. What it finds there need not be readable, but in order.
+func samplePages(tx *bolt.Tx) error {
+	return tx.ForEach(func(name []byte, bucket *bolt.Bucket) error {
+		first, _ := bucket.Cursor().First()
+		last, _ := bucket.Cursor().Last()
+		if bytes.Compare(first, last) > 0 {
+			return fmt.Errorf("the keys of %s are out of order", name)
+		}
+		for range samples {
+			c := bucket.Cursor()
+			sought := between(first, last)
+			key, _ := c.Seek(sought)
+			next, _ := c.Next()
+			if key != nil && bytes.Compare(key, sought) < 0 || next != nil && bytes.Compare(next, key) <= 0 {
+				return fmt.Errorf("the keys of %s are out of order", name)
+			}
+		}
+		return nil
+	})
+}
+
+// between gives a random key of the same form as two others and between them, more or less: what they begin with in
+// common, as the ends of links do, it has too.
+func between(first, last []byte) []byte {
+	key := bytes.Clone(last)
+	same := 0
+	for same < min(len(first), len(last)) && first[same] == last[same] {
+		same++
+	}
+	for i := same; i < len(key); i++ {
+		key[i] = byte(rand.Uint32()) //nolint:gosec // a sample, no secret
+	}
+	if same < len(key) && same < len(first) && last[same] > first[same] {
+		key[same] = first[same] + byte(rand.UintN(uint(last[same]-first[same])+1)) //nolint:gosec // a sample, no secret
+	}
+	return key
+}

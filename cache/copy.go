@@ -1,0 +1,183 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+const (
+	// copyBite is how many entries one write transaction of a copy takes.
+	copyBite = 16 * pageSize
+
+	// copyFill leaves room on each page: filled to the brim, each would be split by the next link put on it.
+	copyFill = 0.9
+)
+
+// Copied says what a copy of a store holds.
+type Copied struct {
+	Links   int // in the copy
+	Dropped int // damaged records that were left out
+}
+
+// copyStore copies a store that others may be writing to into an empty file, page by page: a single read
+// transaction would keep every page that is replaced meanwhile from being used again, and let the file grow
+// manyfold. The pages are thus of different moments. That harms nothing, for each link stands for itself and the
+// order of ends is made to agree with the links in the end. The ledger comes last, so that it knows of every link.
+func copyStore(ctx context.Context, from viewer, to *bolt.DB, progress func(links int)) (Copied, error) {
+	var copied Copied
+	var names [][]byte
+	err := from(func(tx *bolt.Tx) error {
+		return tx.ForEach(func(name []byte, _ *bolt.Bucket) error {
+			if !bytes.Equal(name, bucketLedger) {
+				names = append(names, bytes.Clone(name))
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return copied, err
+	}
+	c := copier{from: from, to: to, copied: &copied, progress: progress}
+	for _, name := range append(names, bucketLedger) {
+		if err := c.copyBucket(ctx, name); err != nil {
+			return copied, fmt.Errorf("copying %s: %w", name, err)
+		}
+	}
+	return copied, c.reconcile(ctx)
+}
+
+type copier struct {
+	from     viewer
+	to       *bolt.DB
+	copied   *Copied
+	progress func(links int)
+}
+
+func (c *copier) copyBucket(ctx context.Context, name []byte) error {
+	for place, more := []byte(nil), true; more; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		err := c.to.Update(func(tx *bolt.Tx) error {
+			bucket, err := tx.CreateBucketIfNotExists(name)
+			if err != nil {
+				return err
+			}
+			bucket.FillPercent = copyFill
+			place, more, err = c.copyBite(bucket, name, place)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if c.progress != nil {
+			c.progress(c.copied.Links)
+		}
+	}
+	return nil
+}
+
+// copyBite copies what lies behind a place. The two files are different, so that the read transactions may be inside
+// the write transaction.
+func (c *copier) copyBite(to *bolt.Bucket, name, place []byte) (last []byte, more bool, err error) {
+	for range copyBite / pageSize {
+		var putErr error
+		last, err := readPage(c.from, name, place, pageSize, func(_ *bolt.Tx, key, value []byte) bool {
+			if c.keep(name, key, value) {
+				putErr = to.Put(key, bytes.Clone(value))
+			}
+			return putErr == nil
+		})
+		if err != nil || putErr != nil || last == nil {
+			return place, false, errors.Join(err, putErr)
+		}
+		place = last
+	}
+	return place, true, nil
+}
+
+// keep leaves damaged links out: they are missing anyway, and whoever restores the copy need not be told.
+func (c *copier) keep(name, key, value []byte) bool {
+	if !bytes.Equal(name, bucketLinks) {
+		return true
+	}
+	if _, err := readRecord(key, value); err != nil {
+		c.copied.Dropped++
+		return false
+	}
+	c.copied.Links++
+	return true
+}
+
+// reconcile makes the copy's order of ends agree with its links.
+func (c *copier) reconcile(ctx context.Context) error {
+	err := c.repair(ctx, bucketLinks, unlisted, func(order *bolt.Bucket, entry []byte) error {
+		return order.Put(entry, nil)
+	})
+	if err != nil {
+		return err
+	}
+	return c.repair(ctx, bucketExpiry, leadsNowhere, (*bolt.Bucket).Delete)
+}
+
+// repair walks over a bucket of the copy and mends the entries of the order of ends that wrong points out.
+func (c *copier) repair(
+	ctx context.Context, name []byte, wrong func(tx *bolt.Tx, key, value []byte) []byte,
+	mend func(order *bolt.Bucket, entry []byte) error,
+) error {
+	for place := []byte(nil); ; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		var entries [][]byte
+		last, err := readPage(c.to.View, name, place, copyBite, func(tx *bolt.Tx, key, value []byte) bool {
+			if entry := wrong(tx, key, value); entry != nil {
+				entries = append(entries, entry)
+			}
+			return true
+		})
+		if err != nil || last == nil {
+			return err
+		}
+		place = last
+		if len(entries) == 0 {
+			continue
+		}
+		err = c.to.Update(func(tx *bolt.Tx) error {
+			for _, entry := range entries {
+				if err := mend(tx.Bucket(bucketExpiry), entry); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// unlisted gives the entry that a link should have in the order of ends and has not.
+func unlisted(tx *bolt.Tx, key, record []byte) []byte {
+	link, err := readRecord(key, record)
+	if err != nil {
+		return nil
+	}
+	entry := expiryKey(link.ExpiresAt, link.Key)
+	if found, _ := tx.Bucket(bucketExpiry).Cursor().Seek(entry); bytes.Equal(found, entry) {
+		return nil
+	}
+	return entry
+}
+
+// leadsNowhere gives an entry of the order of ends at which no link ends.
+func leadsNowhere(tx *bolt.Tx, entry, _ []byte) []byte {
+	if _, err := readEnd(tx, entry); err != nil {
+		return bytes.Clone(entry)
+	}
+	return nil
+}

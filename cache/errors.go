@@ -1,0 +1,33 @@
+package cache
+
+import (
+	"errors"
+
+	"linkbroker/broker"
+)
+
+// ErrInUse says that another process has the store's file open.
+var ErrInUse = errors.New("the store is in use by another linkbroker process: stop that one first, or give this one a store of its own")
+
+// ErrDamaged says that a file cannot be served: its pages do not hang together.
+var ErrDamaged = errors.New("the file is damaged")
+
+// ErrNewer says that a file was written by a later version of linkbroker.
+var ErrNewer = errors.New("the file was written by a later version of linkbroker: run that version, or restore a backup made before the upgrade")
+
+var errClosed = errors.New("the store is closed")
+
+// failed gives an error the code that broker.Store promises.
+func failed(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if own, ok := errors.AsType[*broker.Error](err); ok {
+		return own
+	}
+	return broker.Errorf(broker.StoreFailed, doing+": %w", err)
+}
+
+func noLink(key broker.Key) error {
+	return broker.Errorf(broker.NotFound, "no link is stored under %s", key)
+}

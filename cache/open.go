@@ -1,0 +1,143 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	bolt "go.etcd.io/bbolt"
+
+	"linkbroker/broker"
+)
+
+// Options are what Open needs beside the URL.
+type Options struct {
+	Clock broker.Clock // names files that are put aside; required
+
+	// MemoryLinks is how many links are answered from memory; 0 = 100,000. Each takes about half a kilobyte.
+	MemoryLinks int
+
+	// BackupDir is where a backup is looked for if the file is damaged; empty = nowhere.
+	BackupDir string
+
+	// Probe looks a file over before it is served; nil = Inspect. A program that shall survive whatever a damaged
+	// file does gives Subprocess.
+	Probe Probe
+
+	// Logger is told of damage; nil = nobody is.
+	Logger *slog.Logger
+}
+
+func (o *Options) check() error {
+	if o.Clock == nil {
+		return errors.New("cache.Options needs a Clock")
+	}
+	if o.MemoryLinks <= 0 {
+		o.MemoryLinks = 100_000
+	}
+	if o.Probe == nil {
+		o.Probe = Inspect
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return nil
+}
+
+// Store is an open store with its memory layer in front.
+type Store struct {
+	*Layer
+
+	bolt     *Bolt // nil for a memory store
+	recovery *Recovery
+}
+
+// Open opens a store by its URL:
+//
+//	bolt://data/links.db       a file, relative to the working directory
+//	bolt:///var/lib/links.db   a file
+//	memory://                  nothing survives a restart
+//
+// A damaged file is replaced by the newest good backup in Options.BackupDir (see Recovery); a file in use is
+// ErrInUse and one of a later version ErrNewer.
+func Open(ctx context.Context, url string, opts Options) (*Store, error) {
+	if err := opts.check(); err != nil {
+		return nil, err
+	}
+	scheme, path, ok := strings.Cut(url, "://")
+	switch {
+	case ok && scheme == "memory":
+		return &Store{Layer: NewLayer(NewMemory(), opts.MemoryLinks)}, nil
+	case ok && scheme == "bolt" && path != "":
+		b, recovery, err := openSafely(ctx, path, opts)
+		if err != nil {
+			return nil, err
+		}
+		return &Store{Layer: NewLayer(b, opts.MemoryLinks), bolt: b, recovery: recovery}, nil
+	case ok && scheme == "redis":
+		return nil, errors.New("stores at redis:// are not built yet: use bolt://path or memory://")
+	default: // without the rest of the URL, which may hold a password
+		return nil, fmt.Errorf("the store's URL begins with %q: known are bolt://path and memory://", scheme)
+	}
+}
+
+// Recovery says what was done about a damaged file when the store was opened; nil if it was sound.
+func (s *Store) Recovery() *Recovery { return s.recovery }
+
+// Size is how many bytes of the file are in use; 0 for a memory store.
+func (s *Store) Size() int64 {
+	if s.bolt == nil {
+		return 0
+	}
+	return s.bolt.Size()
+}
+
+// Damaged counts the damaged records met since the store was opened. Each was answered as missing.
+func (s *Store) Damaged() int64 {
+	if s.bolt == nil {
+		return 0
+	}
+	return s.bolt.Damaged()
+}
+
+// Backup copies the store into a new file. See Bolt.Backup.
+func (s *Store) Backup(ctx context.Context, path string, progress func(links int)) (Copied, error) {
+	if s.bolt == nil {
+		return Copied{}, errors.New("a store in memory has no backups")
+	}
+	return s.bolt.Backup(ctx, path, progress)
+}
+
+// Restored reports whether the store was restored from a backup, or began empty for want of one, and nobody has
+// confirmed that yet. Its ledger is then older than the truth.
+func (s *Store) Restored() (bool, error) {
+	if s.bolt == nil {
+		return false, nil
+	}
+	return s.bolt.restored()
+}
+
+// ConfirmRestored says that the consequences of a restore are drawn and stored. Until then Restored stays true, also
+// after a crash.
+func (s *Store) ConfirmRestored(ctx context.Context) error {
+	if s.bolt == nil {
+		return nil
+	}
+	return s.bolt.confirmRestored(ctx)
+}
+
+func (b *Bolt) restored() (marked bool, err error) {
+	err = b.view(func(tx *bolt.Tx) error {
+		marked = tx.Bucket(bucketMeta).Get(metaRestored) != nil
+		return nil
+	})
+	return marked, failed("reading the store's state", err)
+}
+
+func (b *Bolt) confirmRestored(ctx context.Context) error {
+	return b.write(ctx, "confirming the restore", func(tx *bolt.Tx) (bool, error) {
+		return true, tx.Bucket(bucketMeta).Delete(metaRestored)
+	})
+}
