@@ -19,10 +19,11 @@ type Client struct {
 	order []*app // as given to New
 }
 
-// app is one mini program and its token.
+// app is one mini program and its token. It holds no secret: fmt looks through pointers and does not ask methods of
+// what it finds in unexported fields.
 type app struct {
-	App
-
+	id     string
+	base   string  // base URL
 	tokens *keeper // nil with TokenNone
 }
 
@@ -41,7 +42,7 @@ func New(apps []App, clock broker.Clock, observe func(TokenFetch)) (*Client, err
 		if _, twice := c.apps[given.ID]; twice {
 			return nil, fmt.Errorf("app %s is there twice", given.ID)
 		}
-		a := &app{App: given}
+		a := &app{id: given.ID, base: given.BaseURL}
 		if given.Token == TokenStable {
 			a.tokens = newKeeper(&stableToken{app: given, client: c.http, clock: clock, observe: observe}, clock)
 		}
@@ -79,11 +80,11 @@ func (c *Client) attempt(ctx context.Context, a *app, body []byte) (broker.Gener
 		return broker.Generated{}, err
 	}
 	sent := c.clock()
-	raw, err := post(ctx, c.http, a.BaseURL+"/wxa/generate_urllink", query, body)
+	raw, err := post(ctx, c.http, a.base+"/wxa/generate_urllink", query, body)
 	if err != nil {
 		return broker.Generated{}, err
 	}
-	got, err := parseAnswer(raw, access, a.Secret)
+	got, err := parseAnswer(raw, access)
 	switch {
 	case err != nil:
 		return broker.Generated{}, unavailable("WeChat's answer makes no sense")
@@ -146,7 +147,7 @@ func (c *Client) Tokens() []TokenStatus {
 	var all []TokenStatus
 	for _, a := range c.order {
 		if a.tokens != nil {
-			all = append(all, a.tokens.status(a.ID))
+			all = append(all, a.tokens.status(a.id))
 		}
 	}
 	return all

@@ -25,6 +25,9 @@ const (
 	// closed: it may have spent quota.
 	idleTimeout = 30 * time.Second
 
+	// pingAfter finds an HTTP/2 connection dead, on which otherwise every call would time out.
+	pingAfter = 5 * time.Second
+
 	maxIdle   = 256      // connections kept for the next call
 	maxAnswer = 64 << 10 // bytes; a real answer has a few hundred
 )
@@ -45,6 +48,7 @@ func newHTTPClient() *http.Client {
 			MaxIdleConnsPerHost:    maxIdle,
 			MaxResponseHeaderBytes: maxAnswer,
 			ForceAttemptHTTP2:      true,
+			HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: dialTimeout},
 			DisableCompression:     true,
 		},
 	}
@@ -103,7 +107,7 @@ func callError(err error) error {
 		return unavailable("WeChat cannot be reached: the name of its host is not found")
 	case is[*tls.CertificateVerificationError](err):
 		return unavailable("WeChat cannot be reached: the certificate of its host is not trusted")
-	case is[tls.RecordHeaderError](err):
+	case is[tls.RecordHeaderError](err), errors.Is(err, http.ErrSchemeMismatch):
 		return unavailable("WeChat cannot be reached: its host does not speak TLS")
 	case ok && timed.Timeout():
 		return unavailable("WeChat did not answer in time")

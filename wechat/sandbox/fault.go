@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -74,7 +75,7 @@ func (w *WeChat) SetFault(f Fault) error {
 	if f.Route == "" {
 		f.Route = generateRoute
 	}
-	f.Every = max(f.Every, kind.every, 1)
+	f.Every = cmp.Or(f.Every, kind.every, 1)
 	if f.Delay == 0 {
 		f.Delay = kind.delay
 	}

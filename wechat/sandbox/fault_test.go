@@ -82,6 +82,18 @@ func TestFlakyPathRefusesEachThirdCall(t *testing.T) {
 	}
 }
 
+func TestEveryBeatsTheFaultsOwnNumber(t *testing.T) {
+	s := serve(t, sandbox.Config{})
+	token := s.token()
+	s.fault(`{"fault":"flaky_path","every":2}`)
+	s.fault(`{"fault":"busy","every":1}`)
+	for i, want := range []int{-1, 40165, -1, 40165} {
+		if got := s.generate(token, `{}`).ErrCode; got != want {
+			t.Errorf("call %d: %d, want %d", i+1, got, want)
+		}
+	}
+}
+
 func TestFaultsThatDamageTheAnswerSpendALink(t *testing.T) {
 	tests := []struct {
 		fault string
