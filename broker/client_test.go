@@ -86,7 +86,6 @@ func TestAPIKeysHaveAForm(t *testing.T) {
 
 func TestTokens(t *testing.T) {
 	store := cache.NewMemory()
-	defer store.Close()
 	clients := shopAndOps(t)
 	tokens, err := broker.OpenTokens(t.Context(), store, clients)
 	if err != nil {

@@ -86,7 +86,7 @@ func TestWaitingIsBoundedInKeysNotInCallers(t *testing.T) {
 			callers.Go(func() { r.get(t, query(fmt.Sprint("a=", i%3)), broker.Miss) })
 		}
 		synctest.Wait()
-		if err := r.fails(t, query("a=4"), broker.Busy); err.RetryAfter == 0 {
+		if err := r.failure(t, query("a=4"), broker.Busy); err.RetryAfter == 0 {
 			t.Error("the refusal does not say when to come back")
 		}
 		callers.Wait()

@@ -187,7 +187,13 @@ func (r *rig) get(t *testing.T, req broker.Request, want broker.Outcome) broker.
 }
 
 // fails asks, and fails the test unless the error has the code.
-func (r *rig) fails(t *testing.T, req broker.Request, code broker.Code) *broker.Error {
+func (r *rig) fails(t *testing.T, req broker.Request, code broker.Code) {
+	t.Helper()
+	_ = r.failure(t, req, code)
+}
+
+// failure is fails, and gives the error.
+func (r *rig) failure(t *testing.T, req broker.Request, code broker.Code) *broker.Error {
 	t.Helper()
 	answer, err := r.Get(t.Context(), req)
 	if !errors.Is(err, code) {

@@ -265,7 +265,7 @@ func TestAcceptedLinks(t *testing.T) {
 
 func normalizedKey(t *testing.T, req broker.Request) broker.Key {
 	t.Helper()
-	n, err := req.Target.Normalize()
+	n, err := req.Normalize()
 	if err != nil {
 		t.Fatal(err)
 	}

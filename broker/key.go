@@ -35,8 +35,24 @@ func (t Target) Key() Key {
 	return Key(sum[:16])
 }
 
+// appendField appends a field quoted as strconv.Quote does, which for plain text is to put it between quotes.
 func appendField(b []byte, field string) []byte {
+	if plain(field) {
+		b = append(b, '"')
+		b = append(b, field...)
+		return append(b, '"', '\n')
+	}
 	return append(strconv.AppendQuote(b, field), '\n')
+}
+
+// plain reports whether quoting leaves the text as it is.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // ParseKey reads the hexadecimal form of a key.

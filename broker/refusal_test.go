@@ -23,7 +23,7 @@ func TestARefusedTargetIsRememberedForSeconds(t *testing.T) {
 		gone := query("a=1")
 		gone.Path = "pages/gone"
 		for range 100 {
-			err := r.fails(t, gone, broker.InvalidPath)
+			err := r.failure(t, gone, broker.InvalidPath)
 			if err.ErrCode != 40165 {
 				t.Fatalf("errcode %d", err.ErrCode)
 			}
@@ -56,7 +56,7 @@ func TestTroubleOfTheAppIsRememberedForTheApp(t *testing.T) {
 				r := newRig(t, w, nil)
 				r.fails(t, query("a=1"), test.code)
 				for i := range 100 {
-					if err := r.fails(t, query(fmt.Sprint("b=", i)), test.code); err.RetryAfter != test.lasts {
+					if err := r.failure(t, query(fmt.Sprint("b=", i)), test.code); err.RetryAfter != test.lasts {
 						t.Fatalf("retry after %s, want %s", err.RetryAfter, test.lasts)
 					}
 				}
@@ -79,7 +79,7 @@ func TestTheDayLatchClosesUntilTheQuotaDayEndsAndProbesHourly(t *testing.T) {
 		w.answer = func(int, broker.Target) error { return says(broker.QuotaExhausted, 44993) }
 		before := w.called()
 		for minute := range 16 * 60 { // until midnight in Shanghai
-			err := r.fails(t, query(fmt.Sprint("b=", minute)), broker.QuotaExhausted)
+			err := r.failure(t, query(fmt.Sprint("b=", minute)), broker.QuotaExhausted)
 			if err.RetryAfter <= 0 && minute > 0 && minute%60 != 0 {
 				t.Fatalf("in minute %d: no time to retry after", minute)
 			}
