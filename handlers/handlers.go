@@ -1,0 +1,60 @@
+package handlers
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+
+	"linkbroker/broker"
+)
+
+// Config is what both listeners need. All of it is required, but for PublicURL.
+type Config struct {
+	Broker  *broker.Broker
+	Clients *broker.Clients
+	Tokens  *broker.Tokens
+	Jobs    Jobs
+	Metrics *Metrics
+	Clock   broker.Clock
+	Logger  *slog.Logger
+	Version Version
+
+	// PublicURL is where the public listener is reached, without a trailing slash. It is never taken from a
+	// request: whoever sends one could make it up. Empty if it is not known.
+	PublicURL string
+
+	// Ready says whether requests can be answered at all, and names what does not work as it should meanwhile. Both
+	// are shown to anybody.
+	Ready func(ctx context.Context) (degraded []string, err error)
+}
+
+// Jobs are the upkeep that runs on a schedule.
+type Jobs interface {
+	Statuses() []broker.JobStatus
+
+	// Run runs a job and waits for its end. How it went stands in the status; an error (NotFound, Busy,
+	// Unavailable) means that it did not run.
+	Run(ctx context.Context, name string) (broker.JobStatus, error)
+}
+
+// Public gives the handler of the public listener: the facade, the native interface and its documentation.
+func Public(cfg Config) http.Handler {
+	a := &api{Config: cfg, facade: true, count: cfg.Metrics.requests("public")}
+	return a.engine(publicRoutes(a))
+}
+
+// Admin gives the handler of the admin listener.
+func Admin(cfg Config) http.Handler {
+	a := &api{Config: cfg, keysOnly: true, count: cfg.Metrics.requests("admin")}
+	return a.engine(adminRoutes(a))
+}
+
+// api is what the handlers of one listener share.
+type api struct {
+	Config
+
+	facade   bool // some paths speak WeChat's protocol
+	keysOnly bool // an API key in the header is the one credential: addresses end up in logs on the way
+	count    requestCounters
+	bodies   bodies
+}

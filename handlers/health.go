@@ -1,0 +1,72 @@
+package handlers
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+)
+
+// Version says what is running.
+type Version struct {
+	Version string `json:"version"`
+	Commit  string `json:"commit,omitempty"`
+	Go      string `json:"go"`
+}
+
+// health answers GET /healthz: the process is alive.
+func (a *api) health(c *gin.Context, _ caller) error {
+	writeJSON(c, http.StatusOK, struct {
+		Status string `json:"status"`
+	}{"ok"})
+	return nil
+}
+
+// readiness is what GET /readyz answers.
+type readiness struct {
+	Status   string   `json:"status"`   // ready, degraded or unready
+	Degraded []string `json:"degraded"` // what does not work as it should; requests are answered all the same
+	Reason   string   `json:"reason,omitempty"`
+}
+
+// ready answers GET /readyz: whether requests can be answered.
+func (a *api) ready(c *gin.Context, _ caller) error {
+	degraded, err := a.Ready(c.Request.Context())
+	state := readiness{Status: "ready", Degraded: degraded}
+	if state.Degraded == nil {
+		state.Degraded = []string{}
+	}
+	status := http.StatusOK
+	switch {
+	case err != nil:
+		state.Status, state.Reason, status = "unready", err.Error(), http.StatusServiceUnavailable
+	case len(degraded) > 0:
+		state.Status = "degraded"
+	}
+	c.Writer.Header().Set("Cache-Control", "no-store")
+	writeJSON(c, status, state)
+	return nil
+}
+
+// version answers GET /version.
+func (a *api) version(c *gin.Context, _ caller) error {
+	writeJSON(c, http.StatusOK, a.Version)
+	return nil
+}
+
+// index answers GET / on the admin listener: what there is.
+func (a *api) index(c *gin.Context, _ caller) error {
+	var b strings.Builder
+	b.WriteString("linkbroker: the admin listener\n\n")
+	for _, r := range adminRoutes(a) {
+		needs := ""
+		if r.role != "" {
+			needs = "role " + string(r.role)
+		}
+		fmt.Fprintf(&b, "%-7s %-30s %s\n", r.method, r.path, needs)
+	}
+	b.WriteString("\nKeys go into the header Authorization: Bearer. /docs on the public listener describes it all.\n")
+	writeBytes(c, http.StatusOK, contentText, []byte(b.String()))
+	return nil
+}

@@ -1,0 +1,187 @@
+package handlers
+
+import (
+	"cmp"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"linkbroker/broker"
+)
+
+// linkRequest is what the native interface takes, as a body or as parameters.
+type linkRequest struct {
+	expiryFields
+
+	App       string         `json:"app"`
+	AppID     string         `json:"-"` // the parameter appid, which names the app as well
+	Kind      broker.Kind    `json:"kind"`
+	Path      *string        `json:"path"`
+	Query     string         `json:"query"`
+	Env       broker.Env     `json:"env_version"`
+	CloudBase cloudBase      `json:"cloud_base"`
+	LeastLife lifetime       `json:"least_life"`
+	Scope     string         `json:"scope"`
+	Extra     jsontext.Value `json:"extra"`
+	Unknown   jsontext.Value `json:",embed"`
+}
+
+// expiryFields are WeChat's fields for the end of a link.
+type expiryFields struct {
+	Type     number `json:"expire_type"`
+	Interval number `json:"expire_interval"`
+	At       number `json:"expire_time"`
+}
+
+// postLink answers POST /api/v1/links.
+func (a *api) postLink(c *gin.Context, who caller) error {
+	var in linkRequest
+	err := eachParam(c.Request.URL.RawQuery, func(name, value string) error {
+		switch {
+		case isCredential(name):
+			return nil
+		case name == "appid":
+			return in.setAppID(value)
+		default:
+			return broker.Errorf(malformed, "unknown parameter %q: the fields go into the body", name)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if err := a.bodies.read(c.Request, func(data []byte) error { return decode(data, &in) }); err != nil {
+		return err
+	}
+	return a.giveLink(c, who, &in)
+}
+
+// getLink answers GET /api/v1/link.
+func (a *api) getLink(c *gin.Context, who caller) error {
+	var in linkRequest
+	err := eachParam(c.Request.URL.RawQuery, func(name, value string) error {
+		if isCredential(name) {
+			return nil
+		}
+		set, ok := linkParams[name]
+		if !ok {
+			return broker.Errorf(malformed, "unknown parameter %q", name)
+		}
+		return set(&in, value)
+	})
+	if err != nil {
+		return err
+	}
+	return a.giveLink(c, who, &in)
+}
+
+// linkParams are the fields of linkRequest as parameters of an address. cloud_base and extra are JSON there, too.
+//
+//nolint:gochecknoglobals // a constant table
+var linkParams = map[string]func(in *linkRequest, value string) error{
+	"app":             func(in *linkRequest, v string) error { in.App = v; return nil },
+	"appid":           (*linkRequest).setAppID,
+	"kind":            func(in *linkRequest, v string) error { in.Kind = broker.Kind(v); return nil },
+	"path":            func(in *linkRequest, v string) error { in.Path = &v; return nil },
+	"query":           func(in *linkRequest, v string) error { in.Query = v; return nil },
+	"env_version":     func(in *linkRequest, v string) error { in.Env = broker.Env(v); return nil },
+	"scope":           func(in *linkRequest, v string) error { in.Scope = v; return nil },
+	"least_life":      func(in *linkRequest, v string) error { return in.LeastLife.parse(v) },
+	"expire_type":     func(in *linkRequest, v string) error { return in.Type.param("expire_type", v) },
+	"expire_interval": func(in *linkRequest, v string) error { return in.Interval.param("expire_interval", v) },
+	"expire_time":     func(in *linkRequest, v string) error { return in.At.param("expire_time", v) },
+	"cloud_base":      func(in *linkRequest, v string) error { return decodeParam("cloud_base", v, &in.CloudBase) },
+	"extra":           func(in *linkRequest, v string) error { return decodeParam("extra", v, &in.Extra) },
+}
+
+func isCredential(name string) bool {
+	return name == "access_token" || name == "cloudbase_access_token"
+}
+
+func (a *api) giveLink(c *gin.Context, who caller, in *linkRequest) error {
+	req, err := in.request()
+	if err != nil {
+		return err
+	}
+	if req.App, err = a.chooseApp(who, req.App); err != nil {
+		return err
+	}
+	req.OnlyIfCached = !who.Role.Includes(broker.RoleGenerate)
+	answer, err := a.Broker.Get(c.Request.Context(), req)
+	if err != nil {
+		return err
+	}
+	a.answer(c, answer)
+	return nil
+}
+
+// request gives what the domain works on.
+func (in *linkRequest) request() (broker.Request, error) {
+	if err := in.check(); err != nil {
+		return broker.Request{}, err
+	}
+	expiry, err := broker.ParseExpiry(in.Type.pointer(), in.Interval.pointer(), in.At.pointer())
+	if err != nil {
+		return broker.Request{}, err
+	}
+	target := broker.Target{
+		App: cmp.Or(in.App, in.AppID), Kind: in.Kind, Path: *in.Path, Query: in.Query, Env: in.Env,
+		CloudBase: in.CloudBase.target(), Expiry: expiry, Scope: in.Scope,
+	}
+	if in.Extra.Kind() != jsontext.KindNull {
+		target.Extra = []byte(in.Extra)
+	}
+	return broker.Request{Target: target, LeastLife: time.Duration(in.LeastLife)}, nil
+}
+
+// check refuses what is missing, unknown or said in two ways.
+func (in *linkRequest) check() error {
+	name := firstName(in.Unknown)
+	if name == "" && len(in.CloudBase.fields.Unknown) > 0 {
+		name = "cloud_base." + firstName(in.CloudBase.fields.Unknown)
+	}
+	switch {
+	case name != "":
+		return broker.Errorf(malformed, "unknown field %q: one that only WeChat knows goes into extra", name)
+	case in.Path == nil:
+		return broker.Errorf(malformed, "path is missing; an empty one is the home page")
+	case in.App != "" && in.AppID != "" && in.App != in.AppID:
+		return broker.Errorf(malformed, "app and appid name different mini programs")
+	}
+	return nil
+}
+
+func (in *linkRequest) setAppID(value string) error {
+	in.AppID = value
+	return nil
+}
+
+// lifetime is a length of time as Go writes it: 36h, 90m. It is never negative.
+type lifetime time.Duration
+
+// UnmarshalJSONFrom reads one value.
+func (l *lifetime) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	value, err := dec.ReadValue()
+	switch {
+	case err != nil:
+		return err
+	case value.Kind() == jsontext.KindNull:
+		return nil
+	case value.Kind() != jsontext.KindString:
+		return broker.Errorf(malformed, `least_life must be a text such as "36h"`)
+	}
+	text, err := jsontext.AppendUnquote(nil, value)
+	if err != nil {
+		return err
+	}
+	return l.parse(string(text))
+}
+
+func (l *lifetime) parse(text string) error {
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		return broker.Errorf(malformed, `least_life must be a length of time such as "36h" or "90m"`)
+	}
+	*l = lifetime(d)
+	return nil
+}

@@ -1,0 +1,138 @@
+package handlers
+
+import (
+	"errors"
+	"strconv"
+
+	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"linkbroker/broker"
+)
+
+// Metrics are linkbroker's figures for Prometheus. All names begin with linkbroker_, but for those of Go and of the
+// process.
+type Metrics struct {
+	registry *prometheus.Registry
+
+	answers map[answerLabels]prometheus.Counter // looked up once a request, so made beforehand
+	apps    map[string]bool
+
+	failures *prometheus.CounterVec
+	calls    *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
+	events   *prometheus.CounterVec
+	requests func(listener string) requestCounters
+}
+
+type answerLabels struct {
+	app     string
+	outcome broker.Outcome
+}
+
+// NewMetrics makes the figures for the configured appids.
+func NewMetrics(appids []string, v Version) *Metrics {
+	r := prometheus.NewRegistry()
+	m := &Metrics{registry: r, answers: map[answerLabels]prometheus.Counter{}, apps: map[string]bool{}}
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		vec := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "linkbroker_" + name, Help: help}, labels)
+		r.MustRegister(vec)
+		return vec
+	}
+	answers := counter("answers_total", "Requests answered with a link: hit, miss or stale.", "app", "outcome")
+	for _, app := range appids {
+		m.apps[app] = true
+		for _, outcome := range []broker.Outcome{broker.Hit, broker.Miss, broker.Stale} {
+			m.answers[answerLabels{app, outcome}] = answers.WithLabelValues(app, string(outcome))
+		}
+	}
+	m.failures = counter("errors_total", "Requests for a link that failed, by code.", "app", "code")
+	m.calls = counter("upstream_calls_total", "Calls to WeChat that generate; errcode 0 is a link, none is no answer.",
+		"app", "purpose", "errcode")
+	m.events = counter("events_total", "What should be rare: quota_closed, rate_lowered, store_failing, link_lost, panicked.",
+		"event")
+	m.seconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "linkbroker_upstream_seconds",
+		Help:    "How long calls to WeChat took.",
+		Buckets: []float64{.025, .05, .1, .2, .4, .8, 1.6, 3.2, 6.4},
+	}, []string{"app", "purpose"})
+	r.MustRegister(m.seconds, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	for _, name := range []broker.EventName{
+		broker.QuotaClosed, broker.RateLowered, broker.StoreFailing, broker.LinkLost, broker.Panicked,
+	} {
+		m.events.WithLabelValues(string(name))
+	}
+	m.requests = requestCounting(counter("http_requests_total", "HTTP requests by class of status.", "listener", "class"))
+	m.Gauge("build_info", "1, with what is running in the labels.",
+		map[string]string{"version": v.Version, "commit": v.Commit, "go": v.Go}, func() float64 { return 1 })
+	return m
+}
+
+// Observe counts what happens in the domain. It is meant for broker.Policy.Observe.
+func (m *Metrics) Observe(e broker.Event) {
+	if e.Name == broker.Answered && e.Err == nil {
+		if counter, ok := m.answers[answerLabels{e.App, e.Outcome}]; ok {
+			counter.Inc()
+		}
+		return
+	}
+	app := e.App
+	if !m.apps[app] {
+		app = "" // a caller may name any app: each would be a series for good
+	}
+	switch e.Name {
+	case broker.Answered:
+		m.failures.WithLabelValues(app, string(broker.CodeOf(e.Err))).Inc()
+	case broker.CallEnded:
+		m.calls.WithLabelValues(app, string(e.Purpose), errcode(e.Err)).Inc()
+		m.seconds.WithLabelValues(app, string(e.Purpose)).Observe(e.Took.Seconds())
+	default:
+		m.events.WithLabelValues(string(e.Name)).Inc()
+	}
+}
+
+// Gauge adds a figure that is asked for when Prometheus asks. The name is without linkbroker_; labels may be nil.
+func (m *Metrics) Gauge(name, help string, labels map[string]string, value func() float64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "linkbroker_" + name, Help: help, ConstLabels: labels,
+	}, value))
+}
+
+func errcode(err error) string {
+	if err == nil {
+		return "0"
+	}
+	if e, ok := errors.AsType[*broker.Error](err); ok && e.ErrCode != 0 {
+		return strconv.Itoa(e.ErrCode)
+	}
+	return "none"
+}
+
+// requestCounters count requests by class of status, 1xx to 5xx.
+type requestCounters [6]prometheus.Counter
+
+func requestCounting(vec *prometheus.CounterVec) func(listener string) requestCounters {
+	return func(listener string) (counters requestCounters) {
+		for class := range counters {
+			counters[class] = vec.WithLabelValues(listener, strconv.Itoa(class)+"xx")
+		}
+		return counters
+	}
+}
+
+func (r *requestCounters) add(status int) {
+	if class := status / 100; class < len(r) {
+		r[class].Inc()
+	}
+}
+
+// metrics answers GET /metrics.
+func (a *api) metrics() func(*gin.Context, caller) error {
+	h := promhttp.HandlerFor(a.Metrics.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
+	return func(c *gin.Context, _ caller) error {
+		h.ServeHTTP(c.Writer, c.Request)
+		return nil
+	}
+}

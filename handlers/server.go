@@ -1,0 +1,27 @@
+package handlers
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// NewServer makes a server that no slow or loud client can exhaust. The deadline is the longest that answering may
+// take (broker.Policy.Deadline). Errors of connections go to the logger.
+func NewServer(handler http.Handler, deadline time.Duration, logger *slog.Logger) *http.Server {
+	const (
+		header = 5 * time.Second
+		body   = 10 * time.Second
+		reply  = 10 * time.Second
+	)
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: header,
+		// net/http ends a request's context when the time to read it is over, even if it was read long before.
+		ReadTimeout:    body + deadline,
+		WriteTimeout:   body + deadline + reply,
+		IdleTimeout:    2 * time.Minute,
+		MaxHeaderBytes: 16 << 10,
+		ErrorLog:       slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+	}
+}

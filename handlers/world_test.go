@@ -1,0 +1,257 @@
+package handlers_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"go.uber.org/goleak"
+
+	"linkbroker/broker"
+	"linkbroker/cache"
+	"linkbroker/handlers"
+)
+
+func TestMain(m *testing.M) {
+	openapi3filter.RegisterBodyDecoder("text/html", openapi3filter.PlainBodyDecoder)
+	goleak.VerifyTestMain(m)
+}
+
+// The mini programs and the API keys of every test.
+const (
+	appA = "wxaaaaaaaaaaaaaaaa"
+	appB = "wxbbbbbbbbbbbbbbbb"
+
+	generateKey = "generate-key-0123456789" // all apps
+	shopKey     = "shop-key-0123456789abcd" // appA alone
+	readKey     = "read-key-0123456789abcd"
+	adminKey    = "admin-key-0123456789abc"
+	expiredKey  = "expired-key-0123456789a"
+	wrongKey    = "nobodys-key-0123456789a"
+)
+
+// world is a real broker with a real store behind both listeners. Only WeChat and the time are made up.
+type world struct {
+	t       testing.TB
+	store   broker.Store
+	broker  *broker.Broker
+	tokens  *broker.Tokens
+	clients *broker.Clients
+	metrics *handlers.Metrics
+	weChat  *weChat
+	jobs    *jobs
+	log     *syncBuffer
+	config  handlers.Config
+	public  http.Handler
+	admin   http.Handler
+	spec    *spec
+
+	mu  sync.Mutex
+	now time.Time
+}
+
+func newWorld(t testing.TB) *world { return newWorldWith(t, cache.NewMemory()) }
+
+func newWorldWith(t testing.TB, store broker.Store) *world {
+	t.Helper()
+	w := &world{
+		t: t, store: store, weChat: &weChat{}, jobs: &jobs{}, log: &syncBuffer{},
+		now: time.Date(2026, 3, 1, 4, 0, 0, 0, time.UTC),
+	}
+	w.weChat.clock = w.clock
+	version := handlers.Version{Version: "v1.2.3", Commit: "abcdef", Go: "go1.26"}
+	w.metrics = handlers.NewMetrics([]string{appA, appB}, version)
+	w.broker = broker.New(store, w.weChat, broker.Policy{
+		Apps: []broker.App{{ID: appA}, {ID: appB}}, Deadline: time.Second, Observe: w.metrics.Observe,
+	}, w.clock)
+	w.metrics.WatchQuota(w.broker.Quotas)
+	w.metrics.WatchJobs(w.jobs.Statuses, w.clock)
+	w.clients = newClients(t, w.now)
+	var err error
+	if w.tokens, err = broker.OpenTokens(t.Context(), cache.NewMemory(), w.clients); err != nil {
+		t.Fatal(err)
+	}
+	w.config = handlers.Config{
+		Broker: w.broker, Clients: w.clients, Tokens: w.tokens, Jobs: w.jobs, Metrics: w.metrics, Clock: w.clock,
+		Logger:  slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Version: version, PublicURL: "https://go.example.com",
+		Ready: func(context.Context) ([]string, error) { return nil, nil },
+	}
+	w.listen()
+	return w
+}
+
+// listen makes both listeners anew, after a change of the configuration.
+func (w *world) listen() {
+	w.public, w.admin = handlers.Public(w.config), handlers.Admin(w.config)
+	w.spec = readSpec(w.t, w.public)
+}
+
+func newClients(t testing.TB, now time.Time) *broker.Clients {
+	t.Helper()
+	clients, err := broker.NewClients([]broker.Client{
+		{Name: "generate", Role: broker.RoleGenerate, Digest: broker.DigestKey(generateKey)},
+		{Name: "shop", Role: broker.RoleGenerate, Digest: broker.DigestKey(shopKey), Apps: []string{appA}},
+		{Name: "read", Role: broker.RoleRead, Digest: broker.DigestKey(readKey), Apps: []string{appA}},
+		{Name: "admin", Role: broker.RoleAdmin, Digest: broker.DigestKey(adminKey)},
+		{Name: "expired", Role: broker.RoleAdmin, Digest: broker.DigestKey(expiredKey), ExpiresAt: now},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return clients
+}
+
+func (w *world) clock() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.now
+}
+
+func (w *world) pass(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.now = w.now.Add(d)
+}
+
+// reply is an answer over HTTP.
+type reply struct {
+	*httptest.ResponseRecorder
+
+	t testing.TB
+}
+
+func (r reply) text() string { return r.Body.String() }
+
+// ask sends a request to the public listener, without a credential of its own. What comes back is held against
+// openapi.yaml.
+func (w *world) ask(method, address, body string, header ...string) reply {
+	w.t.Helper()
+	return w.send(w.public, "public", method, address, body, header)
+}
+
+// administer sends a request to the admin listener with the admin's key.
+func (w *world) administer(method, address string, header ...string) reply {
+	w.t.Helper()
+	return w.send(w.admin, "admin", method, address, "", append([]string{"Authorization: Bearer " + adminKey}, header...))
+}
+
+func (w *world) send(h http.Handler, listener, method, address, body string, header []string) reply {
+	w.t.Helper()
+	r := httptest.NewRequestWithContext(context.Background(), method, address, strings.NewReader(body))
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for _, line := range header {
+		name, value, _ := strings.Cut(line, ": ")
+		r.Header.Set(name, value)
+	}
+	out := httptest.NewRecorder()
+	h.ServeHTTP(out, r)
+	w.spec.check(w.t, listener, r, body, out)
+	return reply{out, w.t}
+}
+
+func as(key string) string { return "Authorization: Bearer " + key }
+
+// weChat is a generator at WeChat's edge.
+type weChat struct {
+	clock broker.Clock
+
+	mu      sync.Mutex
+	targets []broker.Target
+	fails   error
+	before  func() // each call, unlocked
+}
+
+func (g *weChat) Generate(_ context.Context, target broker.Target) (broker.Generated, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.before != nil {
+		g.before()
+	}
+	g.targets = append(g.targets, target)
+	if g.fails != nil {
+		return broker.Generated{}, g.fails
+	}
+	return broker.Generated{URL: fmt.Sprintf("https://wxaurl.cn/t%d", len(g.targets)), SentAt: g.clock()}, nil
+}
+
+func (g *weChat) fail(err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.fails = err
+}
+
+func (g *weChat) calls() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.targets)
+}
+
+// jobs stand in for the real ones, which have tests of their own.
+type jobs struct{ ran []string }
+
+func (j *jobs) Statuses() []broker.JobStatus {
+	shanghai := time.FixedZone("Asia/Shanghai", 8*60*60)
+	return []broker.JobStatus{
+		{
+			Name: "purge", Schedule: "@every 1m", LastTook: 1500 * time.Millisecond, LastCounts: broker.Counts{"purged": 3},
+			LastStart:   time.Date(2026, 3, 1, 11, 58, 59, 500, shanghai),
+			LastSuccess: time.Date(2026, 3, 1, 11, 59, 0, 500, shanghai),
+			NextStart:   time.Date(2026, 3, 1, 12, 1, 0, 0, shanghai), Runs: 2, Failures: 1,
+		},
+		{Name: "backup", Schedule: "30 3 * * *", LastError: "disk full", Runs: 1, Failures: 1},
+		{Name: "check"},
+	}
+}
+
+func (j *jobs) Run(_ context.Context, name string) (broker.JobStatus, error) {
+	switch name {
+	case "purge":
+		j.ran = append(j.ran, name)
+		return j.Statuses()[0], nil
+	case "backup":
+		return broker.JobStatus{}, broker.Errorf(broker.Busy, "job %q is running already", name)
+	case "panics":
+		panic("oh dear")
+	default:
+		return broker.JobStatus{}, broker.Errorf(broker.NotFound, "there is no job %q", name)
+	}
+}
+
+// syncBuffer is a buffer for logs.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// failing is a store whose links cannot be read.
+type failing struct{ broker.Store }
+
+var errDisk = errors.New("read /var/lib/linkbroker/links.db: input/output error")
+
+func (failing) Link(context.Context, broker.Key) (broker.Link, error) {
+	return broker.Link{}, broker.Errorf(broker.StoreFailed, "the store cannot be read: %w", errDisk)
+}
