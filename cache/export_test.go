@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 
@@ -38,3 +39,34 @@ func OpenBolt(path string) (*Bolt, error) {
 	}
 	return openBolt(path, slog.New(slog.DiscardHandler))
 }
+
+// Commits tells how many transactions a file has seen.
+func (b *Bolt) Commits() (n int) {
+	_ = b.view(func(tx *bolt.Tx) error {
+		n = tx.ID()
+		return nil
+	})
+	return n
+}
+
+// Change queues a change of the test's own.
+func (b *Bolt) Change(ctx context.Context, apply func(*bolt.Tx) (bool, error)) error {
+	return b.write(ctx, "testing", apply)
+}
+
+// Committer is for tests that have no file.
+type Committer = committer
+
+// Do queues a change.
+func (c *committer) Do(ctx context.Context, apply func(*bolt.Tx) (bool, error)) error {
+	return c.do(ctx, apply)
+}
+
+// Close drains the queue.
+func (c *committer) Close() { c.close() }
+
+// StartCommitter starts a committer over any way to run a transaction.
+var StartCommitter = startCommitter
+
+// Settle lets the memory layer finish what it does in the background.
+func (l *Layer) Settle() { l.links.CleanUp() }

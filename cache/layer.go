@@ -51,6 +51,9 @@ func (l *Layer) Link(ctx context.Context, key broker.Key) (broker.Link, error) {
 
 func (l *Layer) mayBePurged(link *broker.Link) bool { return link.ExpiresAt.Unix() <= l.purged.Load() }
 
+// Cached is about how many links memory holds.
+func (l *Layer) Cached() int { return l.links.EstimatedSize() }
+
 // PutLink stores a link.
 func (l *Layer) PutLink(ctx context.Context, link broker.Link) error {
 	return l.change(ctx, link.Key, func() error { return l.Store.PutLink(ctx, link) })

@@ -78,7 +78,8 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 		return &Store{Layer: NewLayer(b, opts.MemoryLinks), bolt: b, recovery: recovery}, nil
 	case ok && scheme == "redis":
 		return nil, errors.New("stores at redis:// are not built yet: use bolt://path or memory://")
-	default: // without the rest of the URL, which may hold a password
+	default: // without what follows the scheme, which may hold a password
+		scheme, _, _ = strings.Cut(scheme, ":")
 		return nil, fmt.Errorf("the store's URL begins with %q: known are bolt://path and memory://", scheme)
 	}
 }

@@ -1,0 +1,141 @@
+package cache_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	bolt "go.etcd.io/bbolt"
+
+	"linkbroker/broker"
+	"linkbroker/cache"
+)
+
+func TestWhatIsStoredIsFoundAfterReopening(t *testing.T) {
+	path := newPath(t)
+	b := openBolt(t, path)
+	links := put(t, b, numberedUpTo(300)...)
+	noErr(t, b.PinLink(t.Context(), links[0].Key, true))
+	links[0].Pinned = true
+	_, _, err := b.ReserveQuota(t.Context(), "wx1", "2026-03-01", 7, 100)
+	noErr(t, err)
+	noErr(t, b.PutBlob(t.Context(), "name", []byte("value")))
+	noErr(t, b.Close())
+
+	b = openBolt(t, path)
+	for _, link := range links {
+		wantLink(t, b, link)
+	}
+	if n, err := b.ReservedQuota(t.Context(), "wx1", "2026-03-01"); n != 7 || err != nil {
+		t.Errorf("%d units, %v", n, err)
+	}
+	if value, err := b.Blob(t.Context(), "name"); string(value) != "value" || err != nil {
+		t.Errorf("value %q, %v", value, err)
+	}
+}
+
+func TestAFileInUseIsRefusedAndNotTouched(t *testing.T) {
+	path := newPath(t)
+	b := openBolt(t, path)
+	put(t, b, numbered(1))
+	for name, open := range map[string]func() error{
+		"open":    func() error { return second(cache.Open(t.Context(), "bolt://"+path, options())) },
+		"check":   func() error { return second(cache.Check(t.Context(), path)) },
+		"compact": func() error { return second(cache.Compact(t.Context(), path)) },
+		"restore": func() error {
+			backup := filepath.Join(t.TempDir(), "backup.db")
+			_, err := b.Backup(t.Context(), backup, nil)
+			noErr(t, err)
+			return second(cache.Restore(t.Context(), backup, path, options()))
+		},
+	} {
+		if err := open(); !errors.Is(err, cache.ErrInUse) {
+			t.Errorf("%s: error %v, want in use", name, err)
+		}
+	}
+	wantLink(t, b, numbered(1))
+	if files, err := os.ReadDir(filepath.Dir(path)); err != nil || len(files) != 1 {
+		t.Errorf("files %v, %v", files, err)
+	}
+}
+
+func TestTheFileIsItsOwnersAlone(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "new", "data")
+	s := open(t, filepath.Join(folder, "links.db"), options())
+	_, err := s.Backup(t.Context(), filepath.Join(folder, "backups", "b.db"), nil)
+	noErr(t, err)
+	for name, want := range map[string]os.FileMode{
+		"": 0o700, "links.db": 0o600, "backups": 0o700, "backups/b.db": 0o600,
+	} {
+		info, err := os.Stat(filepath.Join(folder, name))
+		noErr(t, err)
+		if info.Mode().Perm() != want {
+			t.Errorf("%q has mode %o, want %o", name, info.Mode().Perm(), want)
+		}
+	}
+}
+
+func TestTheMapDoesNotGrowTheFile(t *testing.T) {
+	path := newPath(t)
+	put(t, openBolt(t, path), numbered(1))
+	info, err := os.Stat(path)
+	noErr(t, err)
+	if used := info.Sys().(*syscall.Stat_t).Blocks * 512; used > 1<<20 {
+		t.Errorf("one link takes %d bytes of the disk", used)
+	}
+}
+
+func TestAFileOfALaterVersionIsRefusedAndKept(t *testing.T) {
+	path := newPath(t)
+	b := openBolt(t, path)
+	noErr(t, b.Change(t.Context(), func(tx *bolt.Tx) (bool, error) {
+		return true, tx.Bucket([]byte("meta")).Put([]byte("schema"), []byte("2"))
+	}))
+	noErr(t, b.Close())
+	_, err := cache.Open(t.Context(), "bolt://"+path, options())
+	if !errors.Is(err, cache.ErrNewer) {
+		t.Errorf("error %v, want newer", err)
+	}
+	if files, err := os.ReadDir(filepath.Dir(path)); err != nil || len(files) != 1 {
+		t.Errorf("files %v, %v", files, err)
+	}
+}
+
+func TestAClosedStoreFails(t *testing.T) {
+	b := openBolt(t, newPath(t))
+	noErr(t, b.Close())
+	noErr(t, b.Close())
+	ctx := t.Context()
+	for _, err := range []error{
+		b.PutLink(ctx, numbered(1)),
+		second(b.Link(ctx, numbered(1).Key)),
+		second(b.ListLinks(ctx, broker.Key{}, 1)),
+		second(b.ReservedQuota(ctx, "wx1", "2026-03-01")),
+		second(b.Blob(ctx, "name")),
+	} {
+		wantErr(t, err, broker.StoreFailed)
+	}
+	if b.Size() != 0 {
+		t.Error("a closed store has a size")
+	}
+}
+
+func TestAnEndedContextIsRespected(t *testing.T) {
+	b := openBolt(t, newPath(t))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, err := range []error{
+		b.PutLink(ctx, numbered(1)),
+		second(b.Link(ctx, numbered(1).Key)),
+		second(b.ListLinks(ctx, broker.Key{}, 1)),
+	} {
+		wantErr(t, err, broker.StoreFailed)
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v hides that its context ended", err)
+		}
+	}
+	wantNoLink(t, b, numbered(1).Key)
+}

@@ -1,0 +1,245 @@
+package cache_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"linkbroker/broker"
+	"linkbroker/cache"
+)
+
+// slow is a store whose writes take a second after the fact: the time between a commit and the moment its caller
+// learns of it. Its reads take as long as they are told, and are counted.
+type slow struct {
+	broker.Store
+
+	reading time.Duration
+	reads   atomic.Int32
+	fails   error
+}
+
+func (s *slow) Link(ctx context.Context, key broker.Key) (broker.Link, error) {
+	s.reads.Add(1)
+	defer time.Sleep(s.reading)
+	return s.Store.Link(ctx, key)
+}
+
+func (s *slow) PutLink(ctx context.Context, link broker.Link) error {
+	defer time.Sleep(time.Second)
+	if s.fails != nil {
+		return s.fails
+	}
+	return s.Store.PutLink(ctx, link)
+}
+
+func (s *slow) PinLink(ctx context.Context, key broker.Key, pinned bool) error {
+	defer time.Sleep(time.Second)
+	return s.Store.PinLink(ctx, key, pinned)
+}
+
+func (s *slow) DeleteLink(ctx context.Context, key broker.Key) error {
+	defer time.Sleep(time.Second)
+	return s.Store.DeleteLink(ctx, key)
+}
+
+func (s *slow) TouchLinks(ctx context.Context, uses []broker.Use) error {
+	defer time.Sleep(time.Second)
+	return s.Store.TouchLinks(ctx, uses)
+}
+
+func (s *slow) PurgeLinks(ctx context.Context, before time.Time, limit int) (int, error) {
+	defer time.Sleep(time.Second)
+	return s.Store.PurgeLinks(ctx, before, limit)
+}
+
+func (s *slow) ReserveQuota(ctx context.Context, account, day string, n, limit int64) (granted, total int64, err error) {
+	defer time.Sleep(time.Second)
+	return s.Store.ReserveQuota(ctx, account, day, n, limit)
+}
+
+func TestAHitAsksNoStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		below := &slow{Store: cache.NewMemory()}
+		layer := cache.NewLayer(below, 10)
+		link := numbered(1)
+		put(t, layer, link)
+		for range 5 {
+			wantLink(t, layer, link)
+		}
+		if n := below.reads.Load(); n != 1 {
+			t.Errorf("the store was read %d times, want once", n)
+		}
+	})
+}
+
+// TestMemoryNeverContradictsTheStore lets a reader and a writer meet at every distance from each other: the reader
+// reads before, during or after the write, and learns of it before or after the writer does. When both are done,
+// memory must say what the store says.
+func TestMemoryNeverContradictsTheStore(t *testing.T) {
+	old := numbered(1)
+	fresh := old
+	fresh.URL, fresh.ExpiresAt = "https://wxaurl.cn/fresh", old.ExpiresAt.Add(time.Hour)
+	writes := map[string]func(ctx context.Context, s broker.Store) error{
+		"put":    func(ctx context.Context, s broker.Store) error { return s.PutLink(ctx, fresh) },
+		"pin":    func(ctx context.Context, s broker.Store) error { return s.PinLink(ctx, old.Key, true) },
+		"delete": func(ctx context.Context, s broker.Store) error { return s.DeleteLink(ctx, old.Key) },
+		"touch": func(ctx context.Context, s broker.Store) error {
+			return s.TouchLinks(ctx, []broker.Use{{Key: old.Key, Count: 1, UsedAt: noon}, {Key: old.Key, Count: 1, UsedAt: noon}})
+		},
+		"purge": func(ctx context.Context, s broker.Store) error {
+			return second(s.PurgeLinks(ctx, old.ExpiresAt.Add(time.Millisecond), 10))
+		},
+	}
+	for name, write := range writes {
+		for _, reading := range []time.Duration{100 * time.Millisecond, 2 * time.Second} {
+			for lead := -2 * time.Second; lead <= 2*time.Second; lead += 250 * time.Millisecond {
+				t.Run(fmt.Sprintf("%s %v before a read of %v", name, lead, reading), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						meet(t, old, reading, lead, false, write)
+						meet(t, old, reading, lead, true, write)
+					})
+				})
+			}
+		}
+	}
+}
+
+// meet starts the writer this long before the reader.
+func meet(
+	t *testing.T, old broker.Link, reading, lead time.Duration, warm bool,
+	write func(context.Context, broker.Store) error,
+) {
+	t.Helper()
+	memory := cache.NewMemory()
+	layer := cache.NewLayer(&slow{Store: memory, reading: reading}, 10)
+	put(t, layer, old)
+	if warm {
+		wantLink(t, layer, old)
+	}
+	var both sync.WaitGroup
+	both.Go(func() {
+		time.Sleep(max(0, -lead))
+		mustDo(t, write(t.Context(), layer))
+	})
+	both.Go(func() {
+		time.Sleep(max(0, lead))
+		_, _ = layer.Link(t.Context(), old.Key) // what it gives while the write is on its way, may be either
+	})
+	both.Wait()
+	want, wantErr := memory.Link(t.Context(), old.Key)
+	for range 2 {
+		got, err := layer.Link(t.Context(), old.Key)
+		if broker.CodeOf(err) != broker.CodeOf(wantErr) || !reflect.DeepEqual(got, want) {
+			t.Errorf("warm %v: memory says %+v, %v; the store %+v, %v", warm, got, err, want, wantErr)
+		}
+	}
+}
+
+func TestAWriteThatOutlivesItsCallerIsNotMissed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory := cache.NewMemory()
+		layer := cache.NewLayer(&slow{Store: memory}, 10)
+		old := numbered(1)
+		put(t, layer, old)
+		fresh := old
+		fresh.URL = "https://wxaurl.cn/fresh"
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		begin := time.Now()
+		err := layer.PutLink(ctx, fresh)
+		wantErr(t, err, broker.StoreFailed)
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != 100*time.Millisecond {
+			t.Errorf("error %v after %v", err, time.Since(begin))
+		}
+		_, _, err = layer.ReserveQuota(ctx, "wx1", "2026-03-01", 1, 10)
+		wantErr(t, err, broker.StoreFailed)
+		noErr(t, layer.Close()) // waits for both
+		wantLink(t, layer, fresh)
+		wantErr(t, layer.PutLink(t.Context(), old), broker.StoreFailed)
+	})
+}
+
+func TestAFailedPutLeavesTheOldLink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		below := &slow{Store: cache.NewMemory()}
+		layer := cache.NewLayer(below, 10)
+		link := numbered(1)
+		put(t, layer, link)
+		wantLink(t, layer, link)
+		below.fails = broker.Errorf(broker.StoreFailed, "the disk is full")
+		fresh := link
+		fresh.URL = "https://wxaurl.cn/fresh"
+		wantErr(t, layer.PutLink(t.Context(), fresh), broker.StoreFailed)
+		wantLink(t, layer, link)
+	})
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	layer := cache.NewLayer(cache.NewMemory(), 100)
+	links := put(t, layer, numberedUpTo(2000)...)
+	for _, link := range links {
+		wantLink(t, layer, link)
+	}
+	layer.Settle()
+	if n := layer.Cached(); n > 100 || n < 50 {
+		t.Errorf("%d links are in memory, want about 100", n)
+	}
+}
+
+// TestMemoryAgreesWithTheStoreAfterAnyMix lets many goroutines do everything to a few links.
+func TestMemoryAgreesWithTheStoreAfterAnyMix(t *testing.T) {
+	for name, below := range map[string]broker.Store{"memory": cache.NewMemory(), "bolt": openBolt(t, newPath(t))} {
+		t.Run(name, func(t *testing.T) {
+			layer := cache.NewLayer(below, 6) // fewer than links: eviction takes part
+			links := numberedUpTo(8)
+			for range 20 {
+				var all sync.WaitGroup
+				for range 16 {
+					all.Go(func() { mix(t, layer, links) })
+				}
+				all.Wait()
+				for _, link := range links {
+					want, wantErr := below.Link(t.Context(), link.Key)
+					got, err := layer.Link(t.Context(), link.Key)
+					if broker.CodeOf(err) != broker.CodeOf(wantErr) || !reflect.DeepEqual(got, want) {
+						t.Fatalf("memory says %+v, %v; the store %+v, %v", got, err, want, wantErr)
+					}
+				}
+			}
+		})
+	}
+}
+
+func mix(t *testing.T, s broker.Store, links []broker.Link) {
+	ctx := t.Context()
+	for range 30 {
+		link := links[rand.IntN(len(links))]
+		var err error
+		switch rand.IntN(10) {
+		case 0:
+			link.URL += "x"
+			err = s.PutLink(ctx, link)
+		case 1:
+			err = s.DeleteLink(ctx, link.Key)
+		case 2:
+			err = s.PinLink(ctx, link.Key, rand.IntN(2) == 0)
+		case 3:
+			err = s.TouchLinks(ctx, []broker.Use{{Key: link.Key, Count: 1, UsedAt: noon}, {Key: links[0].Key, Count: 1}})
+		case 4:
+			_, err = s.PurgeLinks(ctx, links[rand.IntN(3)].ExpiresAt, 1)
+		default:
+			_, err = s.Link(ctx, link.Key)
+		}
+		if err != nil && !errors.Is(err, broker.NotFound) {
+			t.Error(err)
+		}
+	}
+}
