@@ -43,7 +43,8 @@ func (s *Settings) Origin(path string) string {
 	return "default"
 }
 
-// LoadConfig reads, merges and checks. Its error is Problems: all there are.
+// LoadConfig reads, merges and checks. Its error is Problems: all there are. What could be read is given back beside
+// it, for commands that need only a part.
 func LoadConfig(src Sources) (*Settings, error) {
 	l := &loader{environment: newEnvironment(src.Environ), origins: make(map[string]string), bad: make(map[string]bool)}
 	layers := []koanf.Provider{confmap.Provider(l.readFile(src.FileName, src.File), "")}
@@ -59,10 +60,10 @@ func LoadConfig(src Sources) (*Settings, error) {
 	}
 	settings := &Settings{Config: l.decode(k), origins: l.origins}
 	l.check(settings.Config, src.Now)
-	if len(l.problems) > 0 {
-		return nil, l.problems
-	}
 	settings.Warnings = l.warnings
+	if len(l.problems) > 0 {
+		return settings, l.problems
+	}
 	return settings, nil
 }
 

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -37,4 +38,16 @@ func (p Problems) Error() string {
 		list.WriteString("\n  " + problem.String())
 	}
 	return list.String()
+}
+
+// about gives the problems of some sections, and those of the file as a whole.
+func (p Problems) about(sections ...string) Problems {
+	var about Problems
+	for _, problem := range p {
+		section, _, _ := strings.Cut(problem.Path, ".")
+		if section == "" || slices.Contains(sections, section) {
+			about = append(about, problem)
+		}
+	}
+	return about
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -15,19 +16,28 @@ const (
 	exitUsage   = 2
 )
 
+// exitStatus is the error of a command that has a code of its own and has said why.
+type exitStatus int
+
+// Error is for nobody.
+func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
+
 // Run runs the command line and gives the exit code: 0 if all went well, 1 if not, 2 if it was called wrongly. Errors
 // are printed here, once, and nowhere else.
 func Run(args []string, stdout, stderr io.Writer) int {
 	root, began := newRoot(), false
-	root.PersistentPreRun = func(*cobra.Command, []string) { began = true }
+	noteBegin(root, &began)
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	cmd, err := root.ExecuteContextC(context.Background())
+	status, hasStatus := errors.AsType[exitStatus](err)
 	switch {
 	case err == nil:
 		return exitOK
-	case !began: // flags and arguments did not make sense, so no command was run
+	case hasStatus:
+		return int(status)
+	case !began:
 		fmt.Fprintf(stderr, "linkbroker: %v\nSee `%s --help`.\n", err, cmd.CommandPath())
 		return exitUsage
 	default:
@@ -36,22 +46,31 @@ func Run(args []string, stdout, stderr io.Writer) int {
 	}
 }
 
+// noteBegin has each command note that it runs. What fails before that is a flag or an argument.
+func noteBegin(cmd *cobra.Command, began *bool) {
+	if run := cmd.RunE; run != nil {
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			*began = true
+			return run(cmd, args)
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		noteBegin(sub, began)
+	}
+}
+
 func newRoot() *cobra.Command {
-	root := &cobra.Command{
-		Use:   "linkbroker",
-		Short: "A caching link broker for WeChat mini programs",
-		Long: `linkbroker answers requests for WeChat URL Links. It keeps every link and asks WeChat
-only when none that is still good leads to the same place: once, however many ask.`,
-		Example: `  linkbroker serve --sandbox                 try it, with a fake WeChat and nothing to set up
+	root := newGroup("linkbroker", "A caching link broker for WeChat mini programs",
+		newServe(), newSandbox(), newCheckConfig(), newLinks(), newJobs(),
+		newBackup(), newRestore(), newCompact(), newCheck(), newVersion(), newInspect())
+	root.Long = `linkbroker answers requests for WeChat URL Links. It keeps every link and asks WeChat
+only when none that is still good leads to the same place: once, however many ask.`
+	root.Example = `  linkbroker serve --sandbox                 try it, with a fake WeChat and nothing to set up
   linkbroker check-config                    see what config.yaml says, and what is wrong with it
   linkbroker serve --config config.yaml      run it
-  linkbroker links list --sort=-uses         see the links most asked for`,
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	root.AddCommand(newCheckConfig(), newLinks(), newJobs(), newSandbox(), newVersion())
+  linkbroker links list --sort=-uses         see the links most asked for`
+	root.SilenceUsage = true
+	root.SilenceErrors = true
 	return root
 }
 

@@ -7,25 +7,22 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"linkbroker/handlers"
 )
 
 // version is set by the linker: see the Makefile.
 var version string
 
-// Version names this build: what the linker was told, or else the commit that go build noted.
-func Version() string {
-	if version != "" {
-		return version
+// build names what is running: the version that the linker was told, and the commit that go build noted.
+func build() handlers.Version {
+	settings := make(map[string]string)
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, setting := range info.Settings {
+			settings[setting.Key] = setting.Value
+		}
 	}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	settings := make(map[string]string, len(info.Settings))
-	for _, setting := range info.Settings {
-		settings[setting.Key] = setting.Value
-	}
-	return cmp.Or(settings["vcs.revision"], "development")
+	return handlers.Version{Version: cmp.Or(version, "development"), Commit: settings["vcs.revision"], Go: runtime.Version()}
 }
 
 func newVersion() *cobra.Command {
@@ -35,18 +32,12 @@ func newVersion() *cobra.Command {
 		Short: "Print the version",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			info := versionInfo{Version: Version(), Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
-			return output{cmd.OutOrStdout(), format}.show(info, func() table {
-				return table{{fmt.Sprintf("linkbroker %s (%s, %s)", info.Version, info.Go, info.Platform)}}
+			b := build()
+			return output{cmd.OutOrStdout(), format}.show(b, func() table {
+				return table{{fmt.Sprintf("linkbroker %s (commit %s, %s)", b.Version, cmp.Or(b.Commit, "unknown"), b.Go)}}
 			})
 		},
 	}
 	addOutputFlag(cmd, &format)
 	return cmd
-}
-
-type versionInfo struct {
-	Version  string `json:"version"`
-	Go       string `json:"go"`
-	Platform string `json:"platform"`
 }

@@ -39,6 +39,14 @@ func (c Config) wechatApps() []wechat.App {
 	return apps
 }
 
+func (c Config) appIDs() []string {
+	ids := make([]string, len(c.Apps))
+	for i, app := range c.Apps {
+		ids[i] = app.AppID
+	}
+	return ids
+}
+
 // clients keeps digests of the API keys, and no key.
 func (c Config) clients() (*broker.Clients, error) {
 	clients := make([]broker.Client, len(c.Clients))

@@ -1,0 +1,51 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+)
+
+// front is an HTTP server with the address it has.
+type front struct {
+	listener net.Listener
+	server   *http.Server
+}
+
+func newFront(ctx context.Context, flag, address string, server *http.Server) (*front, error) {
+	listener, err := listen(ctx, flag, address)
+	if err != nil {
+		return nil, err
+	}
+	return &front{listener: listener, server: server}, nil
+}
+
+// url is where it is reached from this machine. The port is the real one, also where any was asked for.
+func (f *front) url() string {
+	host, port, err := net.SplitHostPort(f.listener.Addr().String())
+	if err != nil {
+		return f.listener.Addr().String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+// serve answers until stop.
+func (f *front) serve() error {
+	if err := f.server.Serve(f.listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// stop takes no new requests and waits for those under way, which it cuts off when ctx ends.
+func (f *front) stop(ctx context.Context) error {
+	err := f.server.Shutdown(ctx)
+	if err != nil {
+		_ = f.server.Close()
+	}
+	return err
+}

@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"linkbroker/broker"
+	"linkbroker/cache"
+	"linkbroker/wechat"
+)
+
+// serveSandbox serves a fake WeChat's links. Only the flags count: neither a configuration nor the environment shall
+// be able to point it at a real store. What must survive a restart, its key and what the fake WeChat remembers, is in
+// the store beside the links.
+func serveSandbox(ctx context.Context, cmd *cobra.Command) (err error) {
+	settings, err := sandboxSettings(cmd)
+	if err != nil {
+		return err
+	}
+	cfg := settings.Config
+	logger := cfg.Log.logger(cmd.ErrOrStderr())
+	store, err := openStore(ctx, cfg, logger)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	if cfg.Clients[0].Key, err = sandboxKey(ctx, store, cfg.Clients[0].Key); err != nil {
+		return err
+	}
+	fake, err := startFake(ctx, "127.0.0.1:0", string(cfg.Apps[0].Secret), store)
+	if err != nil {
+		return err
+	}
+	defer fake.stop()
+	cfg.Apps[0].BaseURL = fake.url
+	s, err := newService(ctx, cfg, store, logger)
+	if err != nil {
+		return err
+	}
+	return s.run(ctx, func() { s.explainSandbox(cmd.OutOrStdout(), string(cfg.Clients[0].Key), fake) })
+}
+
+// sandboxSettings is the configuration of the sandbox, given as variables so that it is checked as any other.
+func sandboxSettings(cmd *cobra.Command) (*Settings, error) {
+	return LoadConfig(Sources{
+		Environ: []string{
+			"LINKBROKER_STORE=bolt://data/sandbox.db",
+			"LINKBROKER_JOBS_BACKUP=", "LINKBROKER_BACKUP_DIR=",
+			"LINKBROKER_LOG_LEVEL=warn",
+			"LINKBROKER_APPS_0_APPID=" + sandboxApp, "LINKBROKER_APPS_0_SECRET=" + rand.Text(),
+			"LINKBROKER_CLIENTS_0_NAME=sandbox", "LINKBROKER_CLIENTS_0_ROLE=admin", "LINKBROKER_CLIENTS_0_KEY=" + rand.Text(),
+		},
+		Flags: cmd.Flags(),
+		Now:   time.Now(),
+	})
+}
+
+// sandboxKeyName is the blob that holds the sandbox's API key.
+const sandboxKeyName = "sandbox-key"
+
+// sandboxKey gives the key of the first start, which on that is the fresh one.
+func sandboxKey(ctx context.Context, store *cache.Store, fresh wechat.Secret) (wechat.Secret, error) {
+	key, err := store.Blob(ctx, sandboxKeyName)
+	if errors.Is(err, broker.NotFound) {
+		return fresh, store.PutBlob(ctx, sandboxKeyName, []byte(fresh))
+	}
+	return wechat.Secret(key), err
+}
+
+func (s *service) explainSandbox(w io.Writer, key string, fake *fake) {
+	fmt.Fprintf(w, `linkbroker runs with a fake WeChat: nothing here leaves this machine.
+
+A link. The first time it is generated, then it comes from the store, also after a restart:
+  curl -s %[1]s/api/v1/links -H 'Authorization: Bearer %[3]s' -d '{"path":"pages/item","query":"id=42"}'
+
+The same as an SDK asks WeChat for it; its base URL is %[1]s/k/%[3]s
+  curl -s %[1]s/k/%[3]s/wxa/generate_urllink -d '{"path":"pages/item","query":"id=42"}'
+
+All links, and upkeep:
+  export LINKBROKER_KEY=%[3]s LINKBROKER_URL=%[2]s
+  linkbroker links list
+  linkbroker jobs list
+
+To open: %[1]s/docs
+
+`, s.public.url(), s.admin.url(), key)
+	fake.explainFaults(w)
+	fmt.Fprintln(w, "\nCtrl-C ends it.")
+}

@@ -1,0 +1,197 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"linkbroker/broker"
+	"linkbroker/cache"
+	"linkbroker/handlers"
+	"linkbroker/jobs"
+	"linkbroker/wechat"
+)
+
+// service is a broker and all that runs around it.
+type service struct {
+	logger *slog.Logger
+	store  *cache.Store
+	wechat *wechat.Client
+	broker *broker.Broker
+	upkeep *jobs.Runner
+	public *front
+	admin  *front
+
+	stopping atomic.Bool
+}
+
+// newService wires a service together. It listens, so that run cannot fail for want of an address, and answers
+// nothing yet. The store remains its caller's to close.
+func newService(ctx context.Context, cfg Config, store *cache.Store, logger *slog.Logger) (*service, error) {
+	clients, err := cfg.clients()
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := broker.OpenTokens(ctx, store, clients)
+	if err != nil {
+		return nil, fmt.Errorf("reading the key that signs tokens: %w", err)
+	}
+	s := &service{logger: logger, store: store}
+	events := newEventLog(logger, time.Now)
+	if s.wechat, err = wechat.New(cfg.wechatApps(), time.Now, events.observeToken); err != nil {
+		return nil, err
+	}
+	metrics := handlers.NewMetrics(cfg.appIDs(), build())
+	s.broker = broker.New(store, s.wechat, cfg.policy(func(e broker.Event) {
+		metrics.Observe(e)
+		events.observe(e)
+	}), time.Now)
+	if err := settleRestore(ctx, store, s.broker, logger); err != nil {
+		return nil, err
+	}
+	if s.upkeep, err = newUpkeep(cfg, s.broker, store, logger); err != nil {
+		return nil, err
+	}
+	s.measure(metrics)
+	return s, s.listen(ctx, cfg, handlers.Config{
+		Broker: s.broker, Clients: clients, Tokens: tokens, Jobs: s.upkeep, Metrics: metrics, Clock: time.Now,
+		Logger: logger, Version: build(), PublicURL: cfg.publicURL(), Ready: s.ready,
+	})
+}
+
+func (s *service) listen(ctx context.Context, cfg Config, api handlers.Config) (err error) {
+	server := func(handler http.Handler) *http.Server { return handlers.NewServer(handler, cfg.Deadline, s.logger) }
+	if s.public, err = newFront(ctx, "--listen", cfg.Listen, server(handlers.Public(api))); err != nil {
+		return err
+	}
+	s.admin, err = newFront(ctx, "--admin-listen", cfg.Admin.Listen, server(handlers.Admin(api)))
+	if err != nil {
+		return errors.Join(err, s.public.listener.Close())
+	}
+	return nil
+}
+
+// run serves until the context ends, announces that it does, and drains.
+func (s *service) run(ctx context.Context, announce func()) error {
+	s.upkeep.Start()
+	failed := make(chan error, 2)
+	go func() { failed <- s.public.serve() }()
+	go func() { failed <- s.admin.serve() }()
+	announce()
+	s.logger.Info("serving", "public", s.public.url(), "admin", s.admin.url(), "version", build().Version)
+	s.notify(daemon.SdNotifyReady)
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	s.logger.Info("stopping: what is under way is finished and stored")
+	s.notify(daemon.SdNotifyStopping)
+	return errors.Join(err, s.drain())
+}
+
+// notify tells systemd, if it is there.
+func (s *service) notify(state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		s.logger.Warn("systemd cannot be told", "error", err)
+	}
+}
+
+// How long stopping may take: answering what was asked, and then what the broker still has to write. systemd kills
+// after 30 s (deploy/linkbroker.service).
+const (
+	timeToAnswer = 15 * time.Second
+	timeToDrain  = 10 * time.Second
+)
+
+// drain takes no new requests, finishes what is under way and flushes. A run of a job that somebody waits for ends
+// with the jobs, so both stop together.
+func (s *service) drain() error {
+	s.stopping.Store(true)
+	answering, cancel := context.WithTimeout(context.Background(), timeToAnswer)
+	defer cancel()
+	var all sync.WaitGroup
+	for _, stop := range []func(context.Context) error{s.public.stop, s.admin.stop, s.upkeep.Stop} {
+		all.Go(func() {
+			if err := stop(answering); err != nil {
+				s.logger.Warn("something did not end in time and was cut off", "error", err)
+			}
+		})
+	}
+	all.Wait()
+	draining, cancel := context.WithTimeout(context.Background(), timeToDrain)
+	defer cancel()
+	err := s.broker.Drain(draining)
+	s.wechat.Close()
+	if err != nil {
+		return fmt.Errorf("draining: %w", err)
+	}
+	s.logger.Info("stopped")
+	return nil
+}
+
+// ready answers GET /readyz.
+func (s *service) ready(ctx context.Context) (degraded []string, err error) {
+	if s.stopping.Load() {
+		return nil, errors.New("linkbroker is stopping")
+	}
+	for _, token := range s.wechat.Tokens() {
+		if token.Err != nil {
+			degraded = append(degraded, "access token of "+token.App)
+		}
+	}
+	quotas, err := s.broker.Quotas(ctx)
+	if err != nil {
+		degraded = append(degraded, "store")
+	}
+	for _, quota := range quotas {
+		if !quota.ClosedUntil.IsZero() {
+			degraded = append(degraded, "quota of "+quota.App)
+		}
+	}
+	for _, job := range s.upkeep.Statuses() {
+		if job.LastError != "" {
+			degraded = append(degraded, "job "+job.Name)
+		}
+	}
+	return degraded, nil
+}
+
+// measure adds the figures that only the parts themselves know.
+func (s *service) measure(metrics *handlers.Metrics) {
+	metrics.WatchQuota(s.broker.Quotas)
+	metrics.WatchJobs(s.upkeep.Statuses, time.Now)
+	metrics.Gauge("store_bytes", "Size of the store's file that is in use, or was and is kept for reuse.", nil,
+		func() float64 { return float64(s.store.Size()) })
+	metrics.Gauge("store_damaged_records", "Damaged records met since the start; each was answered as missing.", nil,
+		func() float64 { return float64(s.store.Damaged()) })
+	for i, token := range s.wechat.Tokens() {
+		app := map[string]string{"app": token.App}
+		metrics.Gauge("token_age_seconds", "Seconds since WeChat's access token was fetched; NaN without one.", app,
+			func() float64 { return tokenAge(s.wechat.Tokens()[i], time.Now()) })
+		metrics.Gauge("token_failing", "1 if the last fetch of WeChat's access token failed.", app,
+			func() float64 { return tokenFailing(s.wechat.Tokens()[i]) })
+	}
+}
+
+func tokenAge(token wechat.TokenStatus, now time.Time) float64 {
+	if token.FetchedAt.IsZero() {
+		return math.NaN()
+	}
+	return now.Sub(token.FetchedAt).Seconds()
+}
+
+func tokenFailing(token wechat.TokenStatus) float64 {
+	if token.Err != nil {
+		return 1
+	}
+	return 0
+}
