@@ -43,7 +43,7 @@ func TestWhatGoesToWeChat(t *testing.T) {
 			if _, err := newClient(t, url, newClock().Now, wechat.TokenStable).Generate(t.Context(), target(t, test.given)); err != nil {
 				t.Fatal(err)
 			}
-			golden(t, "sent/"+test.name+".http", withoutPort(<-sent, url))
+			golden(t, "sent/"+test.name+".http", withoutPort(received(t, sent), url))
 		})
 	}
 }
@@ -61,9 +61,9 @@ func TestHowATokenIsAskedFor(t *testing.T) {
 	if _, err := newClient(t, url, newClock().Now, wechat.TokenStable).Generate(t.Context(), target(t, broker.Target{})); err == nil {
 		t.Error("a token that is refused also after a forced refresh is no error")
 	}
-	golden(t, "sent/stable_token.http", withoutPort(<-sent, url))
-	<-sent // plainly, after the refusal
-	golden(t, "sent/stable_token_forced.http", withoutPort(<-sent, url))
+	golden(t, "sent/stable_token.http", withoutPort(received(t, sent), url))
+	received(t, sent) // plainly, after the refusal
+	golden(t, "sent/stable_token_forced.http", withoutPort(received(t, sent), url))
 }
 
 func TestWithoutTokenNoneIsSent(t *testing.T) {
@@ -75,7 +75,19 @@ func TestWithoutTokenNoneIsSent(t *testing.T) {
 	if _, err := newClient(t, url, newClock().Now, wechat.TokenNone).Generate(t.Context(), target(t, broker.Target{})); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "sent/token_none.http", withoutPort(<-sent, url))
+	golden(t, "sent/token_none.http", withoutPort(received(t, sent), url))
+}
+
+// received gives the next request that a server saw before its answer came back.
+func received(t *testing.T, sent <-chan string) string {
+	t.Helper()
+	select {
+	case request := <-sent:
+		return request
+	default:
+		t.Fatal("a request is missing")
+		return ""
+	}
 }
 
 func withoutPort(request, url string) string {

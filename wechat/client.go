@@ -19,6 +19,8 @@ type Client struct {
 	order []*app // as given to New
 }
 
+var _ broker.Generator = (*Client)(nil)
+
 // app is one mini program and its token. It holds no secret: fmt looks through pointers and does not ask methods of
 // what it finds in unexported fields.
 type app struct {

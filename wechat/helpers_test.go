@@ -23,6 +23,9 @@ import (
 	"linkbroker/wechat/sandbox"
 )
 
+// The store keeps a sandbox's state.
+var _ sandbox.State = broker.BlobStore(nil)
+
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (

@@ -123,9 +123,13 @@ func TestATimeOutTellsNoSecret(t *testing.T) {
 
 func TestHTTP2IsUsedWhereOffered(t *testing.T) {
 	var proto, length atomic.Int64
+	var broken atomic.Bool
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		proto.Store(int64(r.ProtoMajor))
 		length.Store(r.ContentLength)
+		if broken.Load() {
+			panic(http.ErrAbortHandler)
+		}
 		_, _ = io.WriteString(rw, `{"errcode":0,"url_link":"https://wxaurl.cn/x"}`)
 	}))
 	server.EnableHTTP2 = true
@@ -140,6 +144,11 @@ func TestHTTP2IsUsedWhereOffered(t *testing.T) {
 	}
 	if proto.Load() != 2 || length.Load() <= 0 {
 		t.Errorf("HTTP/%d with Content-Length %d, want HTTP/2 with one", proto.Load(), length.Load())
+	}
+	broken.Store(true)
+	_, err := client.Generate(t.Context(), target(t, broker.Target{}))
+	if e := fails(t, err); e.Unspent || e.Code != broker.Unavailable {
+		t.Errorf("a stream that is reset: %s (unspent %v), want %s (false)", e.Code, e.Unspent, broker.Unavailable)
 	}
 }
 

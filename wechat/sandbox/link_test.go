@@ -38,23 +38,24 @@ func (b *blobs) PutBlob(_ context.Context, name string, value []byte) error {
 func TestARestartForgetsNeitherLinksNorQuota(t *testing.T) {
 	state := &blobs{values: map[string][]byte{}}
 	small := shop
-	small.DailyQuota = 2
+	small.DailyQuota = 3
 	cfg := sandbox.Config{Apps: []sandbox.App{small}, State: state}
 
 	before := serve(t, cfg)
 	made := before.generate(before.token(), `{"path":"pages/item","query":"id=7"}`)
+	before.generate(before.token(), `{}`)
 
 	after := serve(t, cfg)
 	token := after.token()
 	if got := after.query(token, made.URLLink); got.Info.Query != "id=7" {
 		t.Errorf("the link of before: %+v", got)
 	}
-	if used := after.wechat.Stats().UsedToday["wxshop"]; used != 1 {
-		t.Errorf("%d links count for today, want 1", used)
+	if used := after.wechat.Stats().UsedToday["wxshop"]; used != 2 {
+		t.Errorf("%d links count for today, want 2", used)
 	}
 	after.generate(token, `{}`)
 	if got := after.generate(token, `{}`); got.ErrCode != 44993 {
-		t.Errorf("the third link of the day: %+v, want 44993", got)
+		t.Errorf("the fourth link of the day: %+v, want 44993", got)
 	}
 }
 
