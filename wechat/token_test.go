@@ -3,7 +3,6 @@ package wechat_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -70,62 +69,6 @@ func TestOneFetchServesAThousandCallers(t *testing.T) {
 			}
 		})
 	}
-}
-
-// bubble serves a handler over connections in memory, for which testing/synctest can wait, to a client that tells the
-// bubble's time.
-func bubble(t *testing.T, handler http.Handler) *wechat.Client {
-	t.Helper()
-	conns, done := make(chan net.Conn), make(chan struct{})
-	server := &http.Server{Handler: handler}
-	go func() { _ = server.Serve(&pipeListener{conns: conns, done: done}) }()
-	client := newClient(t, "http://127.0.0.1", time.Now, wechat.TokenStable)
-	client.DialWith(func(ctx context.Context, _, _ string) (net.Conn, error) {
-		near, far := net.Pipe()
-		select {
-		case conns <- far:
-			return near, nil
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	})
-	t.Cleanup(func() {
-		client.Close()
-		_ = server.Close()
-	})
-	return client
-}
-
-type pipeListener struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case conn := <-l.conns:
-		return conn, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipeListener) Close() error {
-	l.once.Do(func() { close(l.done) })
-	return nil
-}
-
-func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "memory"} }
-
-// sandboxBubble is a sandbox in a bubble, whose token calls take three seconds from the first on.
-func sandboxBubble(t *testing.T) (*sandbox.WeChat, *wechat.Client) {
-	t.Helper()
-	w := sandbox.New(t.Context(), sandbox.Config{Apps: []sandbox.App{{ID: shop, Secret: secret}}, Clock: time.Now})
-	if err := w.SetFault(sandbox.Fault{Name: "slow", Route: "/cgi-bin/stable_token"}); err != nil {
-		t.Fatal(err)
-	}
-	return w, bubble(t, w)
 }
 
 func TestATokenIsRenewedWhileItIsStillGood(t *testing.T) {

@@ -112,7 +112,7 @@ func callError(err error) error {
 	case ok && timed.Timeout():
 		return unavailable("WeChat did not answer in time")
 	case system:
-		return unavailable("WeChat cannot be reached: %w", errno)
+		return unavailable("the connection to WeChat failed: %w", errno)
 	default:
 		return unavailable("the connection to WeChat broke before it had answered")
 	}
