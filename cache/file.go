@@ -28,9 +28,12 @@ const (
 // openFile opens a file that exists, and checks that it is one of ours. Its errors are ErrInUse, ErrDamaged,
 // ErrNewer, or what the operating system says.
 func openFile(path string, readOnly bool) (*bolt.DB, error) {
-	if info, err := os.Stat(path); err != nil {
+	switch info, err := os.Stat(path); {
+	case err != nil:
 		return nil, err
-	} else if info.Size() == 0 { // bolt would take it for a new one
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is no file", path)
+	case info.Size() == 0: // bolt would take it for a new one
 		return nil, fmt.Errorf("%s: %w: it is empty", path, ErrDamaged)
 	}
 	for range 5 {

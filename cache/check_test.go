@@ -1,0 +1,213 @@
+package cache_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"testing"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"linkbroker/broker"
+	"linkbroker/cache"
+)
+
+// spoil changes a store's file behind its back.
+func spoil(t *testing.T, b *cache.Bolt, how func(links, expiry *bolt.Bucket) error) {
+	t.Helper()
+	noErr(t, b.Change(t.Context(), func(tx *bolt.Tx) (bool, error) {
+		return true, how(tx.Bucket([]byte("links")), tx.Bucket([]byte("expiry")))
+	}))
+}
+
+// flipRecord changes a byte of a link's record.
+func flipRecord(links *bolt.Bucket, key broker.Key) error {
+	record := bytes.Clone(links.Get(key[:]))
+	record[len(record)/2] ^= 1
+	return links.Put(key[:], record)
+}
+
+func TestACheckFindsWhatIsWrong(t *testing.T) {
+	links := numberedUpTo(100)
+	second := func(n int) []byte { return []byte{0, 0, 0, 0, 0x69, 0, 0, byte(n)} }
+	for name, c := range map[string]struct {
+		how  func(links, expiry *bolt.Bucket) error
+		want cache.Report
+	}{
+		"a sound store is clean": {
+			func(_, _ *bolt.Bucket) error { return nil },
+			cache.Report{Links: 100},
+		},
+		"a damaged record is counted, and its end leads nowhere": {
+			func(records, _ *bolt.Bucket) error { return flipRecord(records, links[5].Key) },
+			cache.Report{Links: 99, Damaged: 1, LeadsNowhere: 1},
+		},
+		"a record under a malformed key is counted": {
+			func(records, _ *bolt.Bucket) error { return records.Put([]byte("short"), []byte("x")) },
+			cache.Report{Links: 100, Damaged: 1},
+		},
+		"a lost record is counted": {
+			func(records, _ *bolt.Bucket) error { return records.Delete(links[5].Key[:]) },
+			cache.Report{Links: 99, LeadsNowhere: 1},
+		},
+		"an end too many is counted": {
+			func(_, expiry *bolt.Bucket) error {
+				return errors.Join(expiry.Put(append(second(1), links[5].Key[:]...), nil), expiry.Put([]byte("odd"), nil))
+			},
+			cache.Report{Links: 100, LeadsNowhere: 2},
+		},
+		"a missing end is counted": {
+			func(_, expiry *bolt.Bucket) error {
+				key, _ := expiry.Cursor().First()
+				return expiry.Delete(bytes.Clone(key))
+			},
+			cache.Report{Links: 100, Unlisted: 1},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := newPath(t)
+			b := openBolt(t, path)
+			put(t, b, links...)
+			spoil(t, b, c.how)
+			noErr(t, b.Close())
+			got, err := cache.Check(t.Context(), path)
+			noErr(t, err)
+			clean := c.want == cache.Report{Links: 100}
+			if got.Bytes <= 0 || got.Clean() != clean {
+				t.Errorf("%d bytes, clean %v", got.Bytes, got.Clean())
+			}
+			if got.Bytes = 0; got != c.want {
+				t.Errorf("got %+v, want %+v", got, c.want)
+			}
+			noErr(t, cache.QuickCheck(path)) // none of this keeps a file from being served
+		})
+	}
+}
+
+func TestADamagedRecordIsAMissingLink(t *testing.T) {
+	b := openBolt(t, newPath(t))
+	links := put(t, b, numberedUpTo(10)...)
+	bad := links[4]
+	spoil(t, b, func(records, _ *bolt.Bucket) error { return flipRecord(records, bad.Key) })
+
+	wantNoLink(t, b, bad.Key)
+	if b.Damaged() != 1 {
+		t.Errorf("%d damaged records counted, want 1", b.Damaged())
+	}
+	page, err := b.ListLinks(t.Context(), broker.Key{}, 9)
+	noErr(t, err)
+	if len(page) != 9 || page[4].Key != links[5].Key {
+		t.Errorf("%d links listed: the damaged one must not make the list look ended", len(page))
+	}
+	if got := expiring(t, b, time.Time{}, noon.AddDate(1, 0, 0)); len(got) != 9 {
+		t.Errorf("%d links end, want 9", len(got))
+	}
+	wantErr(t, b.PinLink(t.Context(), bad.Key, true), broker.NotFound)
+	noErr(t, b.TouchLinks(t.Context(), []broker.Use{{Key: bad.Key, Count: 1}}))
+	wantNoLink(t, b, bad.Key)
+
+	put(t, b, bad) // and heals
+	wantLink(t, b, bad)
+}
+
+func TestADamagedRecordIsDeletedAndPurged(t *testing.T) {
+	for name, remove := range map[string]func(b *cache.Bolt, bad broker.Link) error{
+		"deleted": func(b *cache.Bolt, bad broker.Link) error {
+			wantErr(t, b.DeleteLink(t.Context(), bad.Key), broker.NotFound)
+			return second(b.PurgeLinks(t.Context(), bad.ExpiresAt.Add(time.Second), 10)) // its end leads nowhere
+		},
+		"purged": func(b *cache.Bolt, bad broker.Link) error {
+			return second(b.PurgeLinks(t.Context(), bad.ExpiresAt.Add(time.Second), 10))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := newPath(t)
+			b := openBolt(t, path)
+			links := numberedUpTo(10)
+			put(t, b, links...)
+			spoil(t, b, func(records, _ *bolt.Bucket) error { return flipRecord(records, links[0].Key) })
+			noErr(t, remove(b, links[0]))
+			noErr(t, b.Close())
+			report, err := cache.Check(t.Context(), path)
+			if err != nil || !report.Clean() || report.Links != 9 {
+				t.Errorf("%+v, %v", report, err)
+			}
+		})
+	}
+}
+
+// TestAnEndThatLeadsToALivingLinkDoesNotPurgeIt: what replaces a damaged record leaves its old end behind.
+func TestAnEndThatLeadsToALivingLinkDoesNotPurgeIt(t *testing.T) {
+	b := openBolt(t, newPath(t))
+	old := numbered(1)
+	put(t, b, old)
+	spoil(t, b, func(records, _ *bolt.Bucket) error { return flipRecord(records, old.Key) })
+	fresh := old
+	fresh.ExpiresAt = old.ExpiresAt.Add(time.Hour)
+	put(t, b, fresh)
+	n, err := b.PurgeLinks(t.Context(), old.ExpiresAt.Add(time.Minute), 10)
+	noErr(t, err)
+	if n != 0 {
+		t.Errorf("%d links purged", n)
+	}
+	wantLink(t, b, fresh)
+}
+
+func TestADamagedCountIsNoLicenceToOverspend(t *testing.T) {
+	b := openBolt(t, newPath(t))
+	_, _, err := b.ReserveQuota(t.Context(), "wx1", "2026-03-01", 5, 10)
+	noErr(t, err)
+	noErr(t, b.Change(t.Context(), func(tx *bolt.Tx) (bool, error) {
+		ledger := tx.Bucket([]byte("ledger"))
+		key, record := ledger.Cursor().First()
+		record = bytes.Clone(record)
+		record[len(record)-1] ^= 1
+		return true, ledger.Put(bytes.Clone(key), record)
+	}))
+	_, _, err = b.ReserveQuota(t.Context(), "wx1", "2026-03-01", 5, 10)
+	wantErr(t, err, broker.StoreFailed)
+	wantErr(t, second(b.ReservedQuota(t.Context(), "wx1", "2026-03-01")), broker.StoreFailed)
+}
+
+func TestADamagedValueIsMissing(t *testing.T) {
+	b := openBolt(t, newPath(t))
+	noErr(t, b.Change(t.Context(), func(tx *bolt.Tx) (bool, error) {
+		return true, tx.Bucket([]byte("blobs")).Put([]byte("name"), []byte("garbage"))
+	}))
+	wantErr(t, second(b.Blob(t.Context(), "name")), broker.NotFound)
+	if b.Damaged() != 1 {
+		t.Errorf("%d damaged records counted, want 1", b.Damaged())
+	}
+	noErr(t, b.PutBlob(t.Context(), "name", []byte("value")))
+	noErr(t, second(b.Blob(t.Context(), "name")))
+}
+
+func TestAFileThatDoesNotHangTogetherIsDamaged(t *testing.T) {
+	path := newPath(t)
+	b := openBolt(t, path)
+	put(t, b, numberedUpTo(3000)...)
+	noErr(t, b.Close())
+	sound, err := os.ReadFile(path)
+	noErr(t, err)
+	for name, damaged := range map[string][]byte{
+		"an empty file":            {},
+		"half a page":              sound[:2000],
+		"a file cut short":         sound[:len(sound)/64],
+		"no bolt file":             bytes.Repeat([]byte("name,value\n"), 10_000),
+		"zeros":                    make([]byte, len(sound)),
+		"zeros behind the headers": append(bytes.Clone(sound[:3*4096]), make([]byte, len(sound)-3*4096)...),
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := newPath(t)
+			noErr(t, os.WriteFile(path, damaged, 0o600))
+			for _, depth := range []cache.Depth{cache.Quick, cache.Full} {
+				for who, probe := range map[string]cache.Probe{"here": cache.Inspect, "child": childProbe(t)} {
+					if err := probe(t.Context(), depth, path); !errors.Is(err, cache.ErrDamaged) {
+						t.Errorf("%s, %s: error %v, want damaged", depth, who, err)
+					}
+				}
+			}
+		})
+	}
+}
