@@ -3,6 +3,7 @@ package handlers_test
 import (
 	"maps"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +18,16 @@ func TestOpenAPIIsValid(t *testing.T) {
 	}
 	if err := w.spec.doc.Validate(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestOpenAPIIsServed(t *testing.T) {
+	want, err := os.ReadFile("openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out := newWorld(t).ask("GET", "/openapi.yaml", ""); out.text() != string(want) {
+		t.Error("what is served is not the file")
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -14,7 +15,7 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 )
 
-// spec is openapi.yaml as the public listener gives it, against which every answer of every test is held.
+// spec is openapi.yaml, against which every answer of every test is held.
 type spec struct {
 	doc   *openapi3.T
 	paths []specPath
@@ -25,18 +26,24 @@ type specPath struct {
 	matches *regexp.Regexp
 }
 
-func readSpec(t testing.TB, public http.Handler) *spec {
-	t.Helper()
-	out := httptest.NewRecorder()
-	public.ServeHTTP(out, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/openapi.yaml", nil))
-	doc, err := openapi3.NewLoader().LoadFromData(out.Body.Bytes())
+var loadSpec = sync.OnceValues(func() (*spec, error) {
+	doc, err := openapi3.NewLoader().LoadFromFile("openapi.yaml")
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	s := &spec{doc: doc}
 	for path := range doc.Paths.Map() {
 		pattern := regexp.MustCompile(`\\\{[a-z]+\\\}`).ReplaceAllString(regexp.QuoteMeta(path), `([^/:]+)`)
 		s.paths = append(s.paths, specPath{path, regexp.MustCompile("^" + pattern + "$")})
+	}
+	return s, nil
+})
+
+func readSpec(t testing.TB) *spec {
+	t.Helper()
+	s, err := loadSpec()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return s
 }

@@ -55,8 +55,9 @@ type world struct {
 	admin   http.Handler
 	spec    *spec
 
-	mu  sync.Mutex
-	now time.Time
+	mu   sync.Mutex
+	now  time.Time
+	live bool // the time is that of the synctest bubble instead
 }
 
 func newWorld(t testing.TB) *world { return newWorldWith(t, cache.NewMemory()) }
@@ -93,7 +94,7 @@ func newWorldWith(t testing.TB, store broker.Store) *world {
 // listen makes both listeners anew, after a change of the configuration.
 func (w *world) listen() {
 	w.public, w.admin = handlers.Public(w.config), handlers.Admin(w.config)
-	w.spec = readSpec(w.t, w.public)
+	w.spec = readSpec(w.t)
 }
 
 func newClients(t testing.TB, now time.Time) *broker.Clients {
@@ -111,13 +112,27 @@ func newClients(t testing.TB, now time.Time) *broker.Clients {
 	return clients
 }
 
+// newLiveWorld makes a world inside a synctest bubble, by whose time it goes.
+func newLiveWorld(t testing.TB) *world {
+	w := newWorld(t)
+	w.live = true
+	return w
+}
+
 func (w *world) clock() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.live {
+		return time.Now()
+	}
 	return w.now
 }
 
 func (w *world) pass(d time.Duration) {
+	if w.live {
+		time.Sleep(d)
+		return
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.now = w.now.Add(d)
@@ -170,15 +185,15 @@ type weChat struct {
 	mu      sync.Mutex
 	targets []broker.Target
 	fails   error
-	before  func() // each call, unlocked
+	before  func() // each call; set before the first
 }
 
 func (g *weChat) Generate(_ context.Context, target broker.Target) (broker.Generated, error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	if g.before != nil {
 		g.before()
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.targets = append(g.targets, target)
 	if g.fails != nil {
 		return broker.Generated{}, g.fails
@@ -245,6 +260,13 @@ func (s *syncBuffer) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.b.String()
+}
+
+// full is a store on a full disk.
+type full struct{ broker.Store }
+
+func (full) PutLink(context.Context, broker.Link) error {
+	return broker.Errorf(broker.StoreFailed, "the store cannot be written: %w", errDisk)
 }
 
 // failing is a store whose links cannot be read.
