@@ -48,7 +48,7 @@ fuzz: ## run each fuzz target for FUZZTIME (1m)
 
 .PHONY: bench
 bench: ## run the benchmarks, COUNT times for BENCHTIME each
-	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -count $(COUNT) ./bench/...
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -count $(COUNT) ./...
 
 .PHONY: cover
 cover: ## say how much of the code the tests reach
