@@ -37,8 +37,12 @@ func start(t *testing.T, dir string, environ []string, args ...string) *program 
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &program{t: t, cmd: exec.Command(path, args...), stdout: newText(), stderr: newText(), exited: make(chan struct{})}
-	p.cmd.Dir, p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = dir, append([]string{}, environ...), p.stdout, p.stderr
+	p := &program{
+		t: t, cmd: exec.CommandContext(context.Background(), path, args...),
+		stdout: newText(), stderr: newText(), exited: make(chan struct{}),
+	}
+	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, p.stdout, p.stderr
+	p.cmd.Env = append([]string{"GORACE=atexit_sleep_ms=0"}, environ...) // or each run would end with a second of sleep
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -63,6 +63,7 @@ func host(t *testing.T, address string) string {
 
 // TestSandboxAsANewcomerTriesIt is the promise of the README: paste, paste, stop, start, paste.
 func TestSandboxAsANewcomerTriesIt(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	first := serveSandbox(t, dir, "127.0.0.1:0", "127.0.0.1:0")
 	public, admin := host(t, first.public), host(t, first.admin)
@@ -99,6 +100,7 @@ func TestSandboxAsANewcomerTriesIt(t *testing.T) {
 }
 
 func TestSandboxReadsNoConfiguration(t *testing.T) {
+	t.Parallel()
 	p := start(t, t.TempDir(), []string{"LINKBROKER_STORE=nonsense", "LINKBROKER_LISTEN=nonsense"},
 		"serve", "--sandbox", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0")
 	p.stdout.find(t, p.exited, "Ctrl-C ends it")
@@ -109,11 +111,12 @@ func TestSandboxReadsNoConfiguration(t *testing.T) {
 }
 
 func TestAddressInUse(t *testing.T) {
+	t.Parallel()
 	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taken.Close()
+	defer func() { _ = taken.Close() }()
 	address := taken.Addr().String()
 	for claim, test := range map[string]struct {
 		args []string
@@ -146,6 +149,7 @@ func TestAddressInUse(t *testing.T) {
 }
 
 func TestSecondProcessOnTheSameStore(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	serveSandbox(t, dir, "127.0.0.1:0", "127.0.0.1:0")
 	_, stderr, code := run(t, dir, nil, "serve", "--sandbox", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0")
@@ -173,6 +177,7 @@ func (s *sandboxed) slowly(t *testing.T, delay string) <-chan reply {
 }
 
 func TestSIGTERMFinishesAndStoresWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := serveSandbox(t, dir, "127.0.0.1:0", "127.0.0.1:0")
 	replies := s.slowly(t, "1s")
@@ -191,6 +196,7 @@ func TestSIGTERMFinishesAndStoresWhatIsUnderWay(t *testing.T) {
 }
 
 func TestSecondSignalEndsItAtOnce(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := serveSandbox(t, dir, "127.0.0.1:0", "127.0.0.1:0")
 	replies := s.slowly(t, "1h")
@@ -212,6 +218,7 @@ func TestSecondSignalEndsItAtOnce(t *testing.T) {
 }
 
 func TestSandboxByItself(t *testing.T) {
+	t.Parallel()
 	fake := start(t, t.TempDir(), nil, "sandbox", "--listen", "127.0.0.1:0")
 	said := fake.stdout.find(t, fake.exited, `(?s)apps:\n(.*)Have the fake`)[1]
 	url := regexp.MustCompile(`base_url: (\S+)`).FindStringSubmatch(said)[1]
