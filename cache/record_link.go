@@ -134,7 +134,7 @@ func appendMoment(b []byte, field protowire.Number, t time.Time) []byte {
 		return b
 	}
 	b = protowire.AppendTag(b, field, protowire.Fixed64Type)
-	return protowire.AppendFixed64(b, uint64(t.UnixNano())) //nolint:gosec // storable has looked at the range
+	return protowire.AppendFixed64(b, uint64(t.UnixNano()))
 }
 
 // decodeLink reads the record kept under a key. Its error is a damage. The link shares no memory with the record.
