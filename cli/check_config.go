@@ -48,7 +48,7 @@ func addSettingFlags(cmd *cobra.Command) {
 }
 
 func addConfigFlag(cmd *cobra.Command) {
-	cmd.Flags().StringP("config", "c", "", "`file` to read (default "+defaultConfigFile+" if there is one)")
+	cmd.Flags().StringP("config", "c", "", "`file` to read (default $LINKBROKER_CONFIG, else "+defaultConfigFile+" if there is one)")
 }
 
 // readConfig reads the configuration that a command's flags and the environment name.

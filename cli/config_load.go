@@ -1,15 +1,12 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"reflect"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
-	"github.com/go-viper/mapstructure/v2"
 	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/providers/env/v2"
 	"github.com/knadh/koanf/providers/posflag"
@@ -133,127 +130,6 @@ func (l *loader) flags(flags *pflag.FlagSet) koanf.Provider {
 		l.origins[path] = "--" + f.Name
 		return path, f.Value.String()
 	})
-}
-
-// merge lays one layer over another. Lists are replaced as a whole by the file, and reached into by variables:
-// apps.0.secret.
-func merge(above, below map[string]any) error {
-	for key, value := range above {
-		merged, err := overlay(key, below[key], value)
-		if err != nil {
-			return err
-		}
-		below[key] = merged
-	}
-	return nil
-}
-
-func overlay(path string, below, above any) (any, error) {
-	section, ok := above.(map[string]any)
-	if !ok {
-		return above, nil
-	}
-	if list, isList := below.([]any); isList || isIndexed(section) {
-		return overlayList(path, list, section)
-	}
-	merged, ok := below.(map[string]any)
-	if !ok {
-		merged = make(map[string]any, len(section))
-	}
-	return merged, merge(section, merged)
-}
-
-func overlayList(path string, list []any, entries map[string]any) (any, error) {
-	for i := 0; len(entries) > 0; i++ {
-		entry, set := entries[strconv.Itoa(i)]
-		switch {
-		case !set && i >= len(list):
-			return nil, fmt.Errorf("%s: variables set entries beyond %s[%d], which is not there: number them without a gap", path, path, i)
-		case !set:
-			continue
-		case i >= len(list):
-			list = append(list, nil)
-		}
-		merged, err := overlay(path, list[i], entry)
-		if err != nil {
-			return nil, err
-		}
-		list[i] = merged
-		delete(entries, strconv.Itoa(i))
-	}
-	return list, nil
-}
-
-func isIndexed(section map[string]any) bool {
-	for key := range section {
-		return isIndex(key)
-	}
-	return false
-}
-
-// decode makes a Config of the merged layers, over the defaults.
-func (l *loader) decode(k *koanf.Koanf) Config {
-	cfg := DefaultConfig()
-	apps, _ := k.Get("apps").([]any)
-	for range apps {
-		cfg.Apps = append(cfg.Apps, DefaultApp())
-	}
-	err := k.UnmarshalWithConf("", &cfg, koanf.UnmarshalConf{
-		DecoderConfig: &mapstructure.DecoderConfig{DecodeHook: decodeText},
-	})
-	l.reportDecoding(err)
-	return cfg
-}
-
-// reportDecoding reports each value that is not of its setting's type.
-func (l *loader) reportDecoding(err error) {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, err := range joined.Unwrap() {
-			l.reportDecoding(err)
-		}
-		return
-	}
-	if failed, ok := err.(*mapstructure.DecodeError); ok { //nolint:errorlint // the node itself, not what is below it
-		l.report(l.origins[failed.Name()], failed.Name(), "%s", failed.Unwrap())
-		return
-	}
-	if below := errors.Unwrap(err); below != nil {
-		l.reportDecoding(below)
-	}
-}
-
-// decodeText reads the types that a text can stand for. Its errors do not repeat the text: it could be a secret in
-// the wrong place.
-func decodeText(from, to reflect.Value) (any, error) {
-	text, ok := from.Interface().(string)
-	if !ok {
-		return from.Interface(), nil
-	}
-	switch to.Interface().(type) {
-	case time.Duration:
-		value, err := time.ParseDuration(text)
-		return value, orError(err, "must be a duration such as 4s, 90m or 1h30m")
-	case time.Time:
-		value, err := time.Parse(time.RFC3339, text)
-		return value, orError(err, "must be a moment such as 2030-01-31T08:00:00+08:00")
-	case int, int64:
-		value, err := strconv.ParseInt(strings.ReplaceAll(text, "_", ""), 10, 64)
-		return value, orError(err, "must be a whole number")
-	case float64:
-		value, err := strconv.ParseFloat(text, 64)
-		return value, orError(err, "must be a number")
-	case []string:
-		return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' }), nil
-	default:
-		return text, nil
-	}
-}
-
-func orError(err error, text string) error {
-	if err == nil {
-		return nil
-	}
-	return errors.New(text)
 }
 
 var indexInPath = regexp.MustCompile(`\.(\d+)`)
