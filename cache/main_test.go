@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"syscall"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -30,10 +31,16 @@ func child(role string, args []string) int {
 	case "crash":
 		panic("a damaged file")
 	case "hang":
-		select {}
+		return hang()
 	default:
 		return 1
 	}
+}
+
+// hang waits outside of the runtime, which would end a program whose goroutines all wait for each other.
+func hang() int {
+	_ = syscall.Pause()
+	return 1
 }
 
 // writeForEver puts links from many goroutines until somebody kills it, and says which ones were acknowledged.
