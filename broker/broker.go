@@ -28,6 +28,7 @@ type Broker struct {
 	uses     uses
 	unstored unstored
 	refusals refusals
+	budgets  *budgets
 }
 
 // app is one mini program and how its upstream fares.
@@ -50,12 +51,13 @@ func New(store Store, generator Generator, policy Policy, clock Clock) *Broker {
 		policy:    policy,
 		clock:     clock,
 		apps:      make(map[string]*app, len(policy.Apps)),
+		budgets:   newBudgets(store, policy),
 		door:      door{flights: make(map[Key]*flight), most: policy.MaxWaiting},
 	}
 	for _, a := range policy.Apps {
 		b.apps[a.ID] = &app{
 			App:     a,
-			ledger:  newLedger(store, a),
+			ledger:  newLedger(store, a.ID, a.DailyQuota, a.zone(), QuotaExhausted),
 			pace:    newPace(a.Rate),
 			retries: newRetryBudget(),
 		}
@@ -76,6 +78,9 @@ func (b *Broker) Drain(ctx context.Context) error {
 		if err := app.ledger.release(ctx); err != nil && first == nil {
 			first = err
 		}
+	}
+	if err := b.budgets.release(ctx); err != nil && first == nil {
+		first = err
 	}
 	if _, err := b.Flush(ctx); err != nil {
 		return err

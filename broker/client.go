@@ -2,9 +2,6 @@ package broker
 
 import (
 	"crypto/sha256"
-	"crypto/subtle"
-	"fmt"
-	"regexp"
 	"slices"
 	"time"
 )
@@ -19,26 +16,33 @@ const (
 	RoleAdmin    Role = "admin"    // and everything on the admin listener
 )
 
+var roles = []Role{RoleRead, RoleGenerate, RoleAdmin}
+
 // Includes reports whether a client of this role may do what needs the other.
 func (r Role) Includes(other Role) bool {
-	order := []Role{RoleRead, RoleGenerate, RoleAdmin}
-	return slices.Contains(order, other) && slices.Index(order, r) >= slices.Index(order, other)
+	return slices.Contains(roles, other) && slices.Index(roles, r) >= slices.Index(roles, other)
 }
 
 // Client is an API key's owner: who asks, and what they may do.
 type Client struct {
-	Name      string
-	Role      Role
-	Apps      []string  // the appids it may use; empty = all
-	Digest    KeyDigest // SHA-256 of its API key; the key itself is kept nowhere
-	ExpiresAt time.Time // zero = never
+	Name        string      `json:"name"`
+	Role        Role        `json:"role"`
+	Publishable bool        `json:"publishable,omitempty"` // its key stands in web pages, so everybody knows it
+	Keys        []ClientKey `json:"keys"`                  // one, and two while it is rotated
+	Disabled    bool        `json:"disabled,omitempty"`
+	ExpiresAt   time.Time   `json:"expires_at,omitzero"` // zero = never
+	CreatedAt   time.Time   `json:"created_at,omitzero"` // zero for a client of the configuration
+	Grant       Grant       `json:"grant,omitzero"`
 }
 
-// MayUse reports whether the client may use the app.
-func (c Client) MayUse(app string) bool { return len(c.Apps) == 0 || slices.Contains(c.Apps, app) }
-
-// Enabled reports whether the client's key is good at the moment.
-func (c Client) Enabled(now time.Time) bool { return c.ExpiresAt.IsZero() || now.Before(c.ExpiresAt) }
+// ClientKey is one API key of a client. The key itself is kept nowhere.
+type ClientKey struct {
+	Digest    KeyDigest `json:"digest"`
+	Hint      string    `json:"hint,omitempty"` // how the key begins: tells keys apart and opens nothing
+	CreatedAt time.Time `json:"created_at,omitzero"`
+	ExpiresAt time.Time `json:"expires_at,omitzero"` // zero = with its client
+	UsedAt    time.Time `json:"used_at,omitzero"`
+}
 
 // KeyDigest is the SHA-256 of an API key.
 type KeyDigest [sha256.Size]byte
@@ -46,59 +50,18 @@ type KeyDigest [sha256.Size]byte
 // DigestKey gives the digest under which an API key is kept.
 func DigestKey(key string) KeyDigest { return sha256.Sum256([]byte(key)) }
 
-// apiKey is the form of an API key. It fits unescaped into a path, a header and a query.
-var apiKey = regexp.MustCompile(`^[A-Za-z0-9_-]{16,128}$`)
-
-// CheckAPIKey refuses what cannot be an API key, without repeating it.
-func CheckAPIKey(key string) error {
-	if !apiKey.MatchString(key) {
-		return Errorf(InvalidArgument, "an API key has 16 to 128 characters out of A-Z a-z 0-9 _ -")
-	}
-	return nil
+// Enabled reports whether the client may ask at the moment.
+func (c Client) Enabled(now time.Time) bool {
+	return !c.Disabled && (c.ExpiresAt.IsZero() || now.Before(c.ExpiresAt)) &&
+		slices.ContainsFunc(c.Keys, func(k ClientKey) bool { return k.live(now) })
 }
 
-// Clients is the directory of those who may ask. It is immutable.
-type Clients struct {
-	byDigest map[KeyDigest]Client
-	byName   map[string]Client
+// Configured reports whether the client stands in the configuration, where alone it can be changed.
+func (c Client) Configured() bool { return c.CreatedAt.IsZero() }
+
+// MayUse reports whether the client may use the app.
+func (c Client) MayUse(app string) bool {
+	return len(c.Grant.Apps) == 0 || slices.Contains(c.Grant.Apps, app)
 }
 
-// NewClients makes a directory. Two clients of one name or one key are refused.
-func NewClients(clients []Client) (*Clients, error) {
-	c := &Clients{byDigest: make(map[KeyDigest]Client, len(clients)), byName: make(map[string]Client, len(clients))}
-	for _, client := range clients {
-		if _, taken := c.byName[client.Name]; taken {
-			return nil, fmt.Errorf("two clients are named %q", client.Name)
-		}
-		if other, taken := c.byDigest[client.Digest]; taken {
-			return nil, fmt.Errorf("clients %q and %q have the same key", other.Name, client.Name)
-		}
-		c.byName[client.Name] = client
-		c.byDigest[client.Digest] = client
-	}
-	return c, nil
-}
-
-// ByKey finds the client of an API key. Only digests are compared, so the time it takes tells nothing of a key.
-func (c *Clients) ByKey(key string) (Client, bool) {
-	digest := DigestKey(key)
-	client, ok := c.byDigest[digest]
-	return client, ok && subtle.ConstantTimeCompare(client.Digest[:], digest[:]) == 1
-}
-
-// ByName finds the client of a name.
-func (c *Clients) ByName(name string) (Client, bool) {
-	client, ok := c.byName[name]
-	return client, ok
-}
-
-// Enabled counts the clients whose key is good at the moment.
-func (c *Clients) Enabled(now time.Time) int {
-	n := 0
-	for _, client := range c.byDigest {
-		if client.Enabled(now) {
-			n++
-		}
-	}
-	return n
-}
+func (k ClientKey) live(now time.Time) bool { return k.ExpiresAt.IsZero() || now.Before(k.ExpiresAt) }

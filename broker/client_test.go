@@ -2,6 +2,7 @@ package broker_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"strings"
 	"testing"
@@ -16,42 +17,185 @@ const (
 	opsKey  = "ops-key-0123456789ab"
 )
 
-func shopAndOps(t *testing.T) *broker.Clients {
+func configured(name, key string) broker.Client {
+	return broker.Client{
+		Name: name, Role: broker.RoleGenerate, Keys: []broker.ClientKey{{Digest: broker.DigestKey(key)}},
+	}
+}
+
+func openClients(t testing.TB, store broker.Store, clients ...broker.Client) *broker.Clients {
 	t.Helper()
-	clients, err := broker.NewClients([]broker.Client{
-		{Name: "shop", Role: broker.RoleGenerate, Digest: broker.DigestKey(shopKey), Apps: []string{appid}},
-		{Name: "ops", Role: broker.RoleAdmin, Digest: broker.DigestKey(opsKey), ExpiresAt: time.Unix(1000, 0)},
-	})
+	c, err := broker.OpenClients(t.Context(), store, clients)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return clients
+	return c
 }
 
 func TestClientsAreFoundByTheirKeyAlone(t *testing.T) {
-	clients := shopAndOps(t)
-	if shop, ok := clients.ByKey(shopKey); !ok || shop.Name != "shop" {
+	ops := configured("ops", opsKey)
+	ops.ExpiresAt = time.Unix(1000, 0)
+	off := configured("off", "off-key-0123456789ab")
+	off.Disabled = true
+	clients := openClients(t, cache.NewMemory(), configured("shop", shopKey), ops, off)
+	now := time.Unix(999, 0)
+	if shop, _, ok := clients.ByKey(shopKey, now); !ok || shop.Name != "shop" {
 		t.Errorf("got %v, %v", shop.Name, ok)
 	}
-	for _, key := range []string{"", "shop", shopKey + "x", shopKey[:18], strings.ToUpper(shopKey)} {
-		if _, ok := clients.ByKey(key); ok {
+	for _, key := range []string{"", "shop", shopKey + "x", shopKey[:18], strings.ToUpper(shopKey), "off-key-0123456789ab"} {
+		if _, _, ok := clients.ByKey(key, now); ok {
 			t.Errorf("%q is taken for a key", key)
 		}
 	}
-	if n := clients.Enabled(time.Unix(999, 0)); n != 2 {
-		t.Errorf("%d enabled before one expires, want 2", n)
+	if _, _, ok := clients.ByKey(opsKey, now); !ok {
+		t.Error("a key is refused before it expires")
 	}
-	if n := clients.Enabled(time.Unix(1000, 0)); n != 1 {
-		t.Errorf("%d enabled when one has expired, want 1", n)
+	if _, _, ok := clients.ByKey(opsKey, now.Add(time.Second)); ok {
+		t.Error("a key is taken when it has expired")
+	}
+	if before, after := clients.Enabled(now), clients.Enabled(now.Add(time.Second)); before != 2 || after != 1 {
+		t.Errorf("%d enabled, then %d, want 2 and 1", before, after)
 	}
 }
 
 func TestTwoClientsOfOneNameOrKeyAreRefused(t *testing.T) {
-	a := broker.Client{Name: "a", Digest: broker.DigestKey(shopKey)}
-	for _, b := range []broker.Client{{Name: "a"}, {Name: "b", Digest: a.Digest}} {
-		if _, err := broker.NewClients([]broker.Client{a, b}); err == nil {
-			t.Errorf("%q is accepted beside %q", b.Name, a.Name)
+	for _, second := range []broker.Client{configured("a", opsKey), configured("b", shopKey)} {
+		_, err := broker.OpenClients(t.Context(), cache.NewMemory(), []broker.Client{configured("a", shopKey), second})
+		if !errors.Is(err, broker.Conflict) {
+			t.Errorf("%q is accepted: %v", second.Name, err)
 		}
+	}
+}
+
+func TestTheLifeOfAStoredClient(t *testing.T) {
+	store := cache.NewMemory()
+	clients := openClients(t, store, configured("ops", opsKey))
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	ask := func(c *broker.Clients, key string, now time.Time) bool {
+		_, _, ok := c.ByKey(key, now)
+		return ok
+	}
+	first, err := clients.Create(t.Context(), broker.Client{Name: "shop", Role: broker.RoleGenerate}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !ask(clients, first, now) || !ask(openClients(t, store), first, now) {
+		t.Error("the new key is refused, now or after a restart")
+	}
+	for _, taken := range []string{"shop", "ops"} {
+		if _, err := clients.Create(t.Context(), broker.Client{Name: taken, Role: broker.RoleRead}, now); !errors.Is(err, broker.Conflict) {
+			t.Errorf("a second %s is created: %v", taken, err)
+		}
+	}
+	second, err := clients.Rotate(t.Context(), "shop", time.Hour, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !ask(clients, first, now) || !ask(clients, second, now) {
+		t.Error("while a key is rotated both are good")
+	}
+	if later := now.Add(time.Hour); ask(clients, first, later) || !ask(clients, second, later) {
+		t.Error("after the overlap the old key is refused and the new one good")
+	}
+	disable := func(c *broker.Client) error { c.Disabled = true; return nil }
+	if err := clients.Update(t.Context(), "shop", disable); err != nil {
+		t.Fatal(err)
+	}
+	if ask(clients, second, now) {
+		t.Error("a disabled client's key is good")
+	}
+	if err := clients.Delete(t.Context(), "shop"); err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range []error{clients.Delete(t.Context(), "shop"), clients.Update(t.Context(), "shop", disable)} {
+		if !errors.Is(err, broker.NotFound) {
+			t.Errorf("got %v", err)
+		}
+	}
+	for _, err := range []error{clients.Delete(t.Context(), "ops"), clients.Update(t.Context(), "ops", disable)} {
+		if !errors.Is(err, broker.Conflict) {
+			t.Errorf("a client of the configuration is changed: %v", err)
+		}
+	}
+}
+
+func TestAReloadTakesOverTheConfigurationOrKeepsTheOldOne(t *testing.T) {
+	clients := openClients(t, cache.NewMemory(), configured("ops", opsKey))
+	twice := []broker.Client{configured("shop", shopKey), configured("shop", opsKey)}
+	if err := clients.Configure(t.Context(), twice); err == nil {
+		t.Fatal("two clients of one name are taken over")
+	}
+	if _, ok := clients.ByName("ops"); !ok {
+		t.Error("the old configuration is gone though the new one was refused")
+	}
+	if err := clients.Configure(t.Context(), twice[:1]); err != nil {
+		t.Fatal(err)
+	}
+	_, opsThere := clients.ByName("ops")
+	_, shopThere := clients.ByName("shop")
+	if opsThere || !shopThere {
+		t.Errorf("ops %v, shop %v after the reload", opsThere, shopThere)
+	}
+}
+
+func TestAfterARestoreKeysOfTheStoreAreDisabled(t *testing.T) {
+	clients := openClients(t, cache.NewMemory(), configured("ops", opsKey))
+	now := time.Unix(1000, 0)
+	key, err := clients.Create(t.Context(), broker.Client{Name: "shop", Role: broker.RoleRead}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := clients.DisableStored(t.Context()); n != 1 || err != nil {
+		t.Errorf("%d disabled, %v", n, err)
+	}
+	if _, _, ok := clients.ByKey(key, now); ok {
+		t.Error("a key of the store is good")
+	}
+	if _, _, ok := clients.ByKey(opsKey, now); !ok {
+		t.Error("a key of the configuration is not")
+	}
+}
+
+func TestWhenAKeyWasLastUsedIsKept(t *testing.T) {
+	store := cache.NewMemory()
+	clients := openClients(t, store)
+	now := time.Date(2026, 1, 1, 12, 30, 20, 0, time.UTC)
+	key, err := clients.Create(t.Context(), broker.Client{Name: "shop", Role: broker.RoleRead}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clients.ByKey(key, now.Add(time.Hour))
+	clients.ByKey(key, now)
+	if err := clients.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	shop, _ := openClients(t, store).ByName("shop")
+	if want := time.Date(2026, 1, 1, 13, 30, 0, 0, time.UTC); !shop.Keys[0].UsedAt.Equal(want) {
+		t.Errorf("last used at %s, want %s", shop.Keys[0].UsedAt, want)
+	}
+}
+
+func TestKeysMadeHere(t *testing.T) {
+	seen := map[string]bool{}
+	for range 1000 {
+		secret, public := broker.NewAPIKey(false), broker.NewAPIKey(true)
+		if !strings.HasPrefix(secret, "sk_") || !strings.HasPrefix(public, "pk_") {
+			t.Fatalf("prefixes of %q and %q", secret[:3], public[:3])
+		}
+		for _, key := range []string{secret, public} {
+			if seen[key] || broker.CheckAPIKey(key) != nil || broker.Mistyped(key) {
+				t.Fatal("a key is drawn twice, malformed or mistyped")
+			}
+			seen[key] = true
+			typo := []byte(key)
+			typo[10] ^= 1
+			if !broker.Mistyped(string(typo)) {
+				t.Errorf("a typo is not seen")
+			}
+		}
+	}
+	if broker.Mistyped(shopKey) {
+		t.Error("a key of another make counts as mistyped")
 	}
 }
 
@@ -86,14 +230,14 @@ func TestAPIKeysHaveAForm(t *testing.T) {
 
 func TestTokens(t *testing.T) {
 	store := cache.NewMemory()
-	clients := shopAndOps(t)
+	clients := openClients(t, store, configured("shop", shopKey))
 	tokens, err := broker.OpenTokens(t.Context(), store, clients)
 	if err != nil {
 		t.Fatal(err)
 	}
-	shop, _ := clients.ByKey(shopKey)
 	now := time.Unix(2_000_000_000, 0)
-	token := tokens.Sign(shop, appid, now)
+	shop, digest, _ := clients.ByKey(shopKey, now)
+	token := tokens.Sign(shop, digest, appid, now)
 
 	t.Run("a token names its client and app until it expires", func(t *testing.T) {
 		client, app, err := tokens.Check(token, now.Add(7199*time.Second))
@@ -113,12 +257,8 @@ func TestTokens(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	t.Run("a token dies with its client's key", func(t *testing.T) {
-		rotated, err := broker.NewClients([]broker.Client{{Name: "shop", Digest: broker.DigestKey("another-key-0123456789")}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		after, err := broker.OpenTokens(t.Context(), store, rotated)
+	t.Run("a token dies with the key it was asked for with", func(t *testing.T) {
+		after, err := broker.OpenTokens(t.Context(), store, openClients(t, cache.NewMemory(), configured("shop", "another-key-0123456789")))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -126,7 +266,7 @@ func TestTokens(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
-	t.Run("a token with any bit changed is refused", func(t *testing.T) {
+	t.Run("a token with any character changed is refused", func(t *testing.T) {
 		for i := range token {
 			for _, c := range []byte("AZ09-_") {
 				forged := []byte(token)
@@ -144,7 +284,8 @@ func TestTokens(t *testing.T) {
 		if len(token) > 512 || !broker.IsToken(token) || broker.IsToken(shopKey) {
 			t.Errorf("length %d", len(token))
 		}
-		if strings.Contains(token, shopKey) || bytes.Contains([]byte(token), shop.Digest[:]) {
+		raw, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(token, "lb1."))
+		if err != nil || bytes.Contains(raw, []byte(shopKey)) || bytes.Contains(raw, digest[:]) {
 			t.Error("it shows the key or its digest")
 		}
 	})
@@ -152,11 +293,7 @@ func TestTokens(t *testing.T) {
 
 func FuzzTokenCheck(f *testing.F) {
 	store := cache.NewMemory()
-	clients, err := broker.NewClients([]broker.Client{{Name: "shop", Digest: broker.DigestKey(shopKey)}})
-	if err != nil {
-		f.Fatal(err)
-	}
-	tokens, err := broker.OpenTokens(f.Context(), store, clients)
+	tokens, err := broker.OpenTokens(f.Context(), store, openClients(f, store, configured("shop", shopKey)))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -167,4 +304,40 @@ func FuzzTokenCheck(f *testing.F) {
 			t.Errorf("%q is accepted", token)
 		}
 	})
+}
+
+func TestSignedRequests(t *testing.T) {
+	disabled := configured("gone", "gone-key-0123456789a")
+	disabled.Disabled = true
+	clients := openClients(t, cache.NewMemory(), configured("shop", shopKey), disabled)
+	now := time.Unix(1_800_000_000, 0)
+	good := now.Unix() + 300
+	text := broker.SigningText(appid, "pages/a", "id=1", good)
+	tests := []struct {
+		claim  string
+		signer string
+		text   string
+		key    string
+		until  int64
+		ok     bool
+	}{
+		{claim: "a good signature", signer: "shop", text: text, key: shopKey, until: good, ok: true},
+		{claim: "of another query", signer: "shop", text: broker.SigningText(appid, "pages/a", "id=2", good), key: shopKey, until: good},
+		{claim: "whose end was put off", signer: "shop", text: text, key: shopKey, until: good + 1},
+		{claim: "with another key", signer: "shop", text: text, key: opsKey, until: good},
+		{claim: "of nobody", signer: "nobody", text: text, key: shopKey, until: good},
+		{claim: "of a disabled client", signer: "gone", text: text, key: "gone-key-0123456789a", until: good},
+		{claim: "that has expired", signer: "shop", text: broker.SigningText(appid, "pages/a", "id=1", now.Unix()), key: shopKey, until: now.Unix()},
+		{claim: "for two days", signer: "shop", text: broker.SigningText(appid, "pages/a", "id=1", now.Unix()+172800), key: shopKey, until: now.Unix() + 172800},
+	}
+	for _, test := range tests {
+		t.Run(test.claim, func(t *testing.T) {
+			signature := broker.DigestKey(test.key).Sign(test.text)
+			asked := broker.SigningText(appid, "pages/a", "id=1", test.until)
+			client, err := clients.Signed(test.signer, asked, signature, test.until, now)
+			if test.ok != (err == nil) || err != nil && !errors.Is(err, broker.BadCredential) {
+				t.Errorf("got %v, %v", client.Name, err)
+			}
+		})
+	}
 }

@@ -26,6 +26,7 @@ type door struct {
 // flight is one generation under way.
 type flight struct {
 	purpose Purpose
+	payer   payer
 	landed  chan struct{} // closed at the end; the result may be read from then on
 	result  result
 	err     error
@@ -66,10 +67,16 @@ func (b *Broker) pass(ctx context.Context, w want) (result, error) {
 }
 
 // needsMoreThan reports whether somebody else's flight ended in a way that is not this caller's answer: it was
-// content with a stored link that is not enough here, or was a pre-warming that may not touch the quota kept for us.
+// content with a stored link that is not enough here, it was a pre-warming that may not touch the quota kept for us,
+// or its client had used up a budget of its own.
 func (w want) needsMoreThan(f *flight, now time.Time) bool {
-	if f.err != nil {
-		return f.purpose == Prewarming && w.purpose == Interactive && errors.Is(f.err, QuotaExhausted)
+	switch {
+	case errors.Is(f.err, BudgetExhausted), errors.Is(f.err, RateLimited):
+		return !f.payer.is(w.payer)
+	case errors.Is(f.err, QuotaExhausted):
+		return f.purpose == Prewarming && w.purpose == Interactive
+	case f.err != nil:
+		return false
 	}
 	return !w.satisfiedBy(f.result.link, now)
 }
@@ -88,7 +95,7 @@ func (d *door) enter(w want) (f *flight, leads bool, err error) {
 		err.RetryAfter = time.Second
 		return nil, false, err
 	default:
-		f = &flight{purpose: w.purpose, landed: make(chan struct{}), urgent: make(chan struct{})}
+		f = &flight{purpose: w.purpose, payer: w.payer, landed: make(chan struct{}), urgent: make(chan struct{})}
 		d.flights[w.key] = f
 		d.done.Add(1)
 	}

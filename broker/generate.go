@@ -25,8 +25,15 @@ func (b *Broker) generate(ctx context.Context, w want, urgent <-chan struct{}) (
 	if err := b.refused(w, began); err != nil {
 		return result{}, err
 	}
-	made, err := b.callUntilAnswered(ctx, w, urgent)
+	bill, err := b.budgets.charge(ctx, w.payer, began)
 	if err != nil {
+		return result{}, err
+	}
+	made, spent, err := b.callUntilAnswered(ctx, w, urgent)
+	if err != nil {
+		if !spent {
+			bill.refund()
+		}
 		b.remember(w, err, began)
 		return result{}, err
 	}
@@ -72,21 +79,23 @@ func (b *Broker) keep(ctx context.Context, link Link) result {
 }
 
 // callUntilAnswered calls WeChat, and again after what may pass, within the flight's deadline and the app's budget
-// of retries. Each attempt waits for its turn and takes its own unit of quota.
-func (b *Broker) callUntilAnswered(ctx context.Context, w want, urgent <-chan struct{}) (Generated, error) {
+// of retries. Each attempt waits for its turn and takes its own unit of quota. It says whether any of them may have
+// generated a link.
+func (b *Broker) callUntilAnswered(ctx context.Context, w want, urgent <-chan struct{}) (made Generated, spent bool, err error) {
 	for wait := 100 * time.Millisecond; ; wait *= 2 {
 		if err := w.app.pace.wait(ctx, b.clock, urgent); err != nil {
-			return Generated{}, err
+			return Generated{}, spent, err
 		}
 		unit, err := w.app.ledger.spend(ctx, b.clock(), w.app.keptFrom(w.purpose))
 		if err != nil {
-			return Generated{}, err
+			return Generated{}, spent, err
 		}
 		made, err := b.call(ctx, w, unit)
 		if err == nil {
 			w.app.retries.earn()
-			return made, nil
+			return made, true, nil
 		}
+		spent = spent || !unspent(err)
 		jittered := wait/2 + rand.N(wait) //nolint:gosec // spreads load, guards nothing
 		deadline, _ := ctx.Deadline()
 		switch {
@@ -94,7 +103,7 @@ func (b *Broker) callUntilAnswered(ctx context.Context, w want, urgent <-chan st
 			b.clock().Add(jittered).After(deadline),
 			!w.app.retries.spend(),
 			!sleep(ctx, jittered):
-			return Generated{}, err
+			return Generated{}, spent, err
 		}
 	}
 }
@@ -109,7 +118,7 @@ func (b *Broker) call(ctx context.Context, w want, unit unit) (Generated, error)
 		w.app.trouble.passed(now)
 		return made, nil
 	}
-	if e, ok := errors.AsType[*Error](err); ok && e.Unspent {
+	if unspent(err) {
 		w.app.ledger.refund(unit)
 	}
 	if errors.Is(err, Busy) && w.app.pace.slowDown(now) {
@@ -124,4 +133,10 @@ func (a *app) keptFrom(purpose Purpose) int64 {
 		return int64(float64(a.DailyQuota) * a.PrewarmReserve)
 	}
 	return 0
+}
+
+// unspent reports whether a call certainly generated nothing.
+func unspent(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Unspent
 }

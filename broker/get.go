@@ -15,6 +15,7 @@ type want struct {
 	leastLife time.Duration
 	replaces  time.Time // a renewal: only a link generated after this moment will do
 	purpose   Purpose
+	payer     payer
 }
 
 // satisfiedBy reports whether a stored link does for what is wanted.
@@ -85,7 +86,15 @@ func (b *Broker) want(req Request, now time.Time) (w want, clamped bool, err err
 	if target, err = target.Normalize(); err != nil {
 		return want{}, false, err
 	}
-	return want{app: app, target: target, key: target.Key(), leastLife: leastLife, purpose: Interactive}, clamped, nil
+	if req.Client != nil {
+		if err := req.Client.Grant.Permits(target, req.Signed); err != nil {
+			return want{}, false, err
+		}
+	}
+	return want{
+		app: app, target: target, key: target.Key(), leastLife: leastLife,
+		purpose: Interactive, payer: payer{client: req.Client, address: req.Address},
+	}, clamped, nil
 }
 
 // leastLifeFor gives the least life of an answer: the asked one, or by default that of the class.

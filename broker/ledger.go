@@ -13,12 +13,14 @@ const (
 	blockMost  = 64
 )
 
-// ledger keeps an app within its daily quota. Units are reserved in the store in blocks before they are spent, so
+// ledger keeps an account within its daily budget: an app within WeChat's quota, or a client within its own. Units are reserved in the store in blocks before they are spent, so
 // a crash can waste the rest of a block but never spend a unit twice.
 type ledger struct {
-	store   LedgerStore
-	account string
-	app     App
+	store     LedgerStore
+	account   string
+	limit     int64
+	zone      quotaZone
+	exhausted Code // what it says when the day has none left
 
 	reserving onceLock // held while a block is reserved, which is I/O
 
@@ -31,8 +33,8 @@ type ledger struct {
 // unit is one generate call that may be made, on the quota day it was taken from.
 type unit struct{ day string }
 
-func newLedger(store LedgerStore, a App) *ledger {
-	return &ledger{store: store, account: a.ID, app: a, reserving: newOnceLock()}
+func newLedger(store LedgerStore, account string, limit int64, zone quotaZone, exhausted Code) *ledger {
+	return &ledger{store: store, account: account, limit: limit, zone: zone, exhausted: exhausted, reserving: newOnceLock()}
 }
 
 // spend takes a unit, as long as more than kept units of the day remain.
@@ -52,15 +54,15 @@ func (l *ledger) spend(ctx context.Context, now time.Time, kept int64) (unit, er
 func (l *ledger) take(now time.Time, kept int64) (u unit, ok bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	today := l.app.quotaDay(now)
+	today := l.zone.day(now)
 	if l.day != today {
 		return unit{}, false, nil
 	}
 	used := l.reserved - l.left
 	switch {
-	case used+kept >= l.app.DailyQuota:
-		err := Errorf(QuotaExhausted, "all %d generations of the quota day %s are used up or kept back", l.app.DailyQuota, today)
-		err.RetryAfter = l.app.nextQuotaDay(now).Sub(now)
+	case used+kept >= l.limit:
+		err := Errorf(l.exhausted, "all %d generations of the quota day %s are used up or kept back", l.limit, today)
+		err.RetryAfter = l.zone.nextDay(now).Sub(now)
 		return unit{}, false, err
 	case l.left == 0:
 		return unit{}, false, nil
@@ -76,7 +78,7 @@ func (l *ledger) reserve(ctx context.Context, now time.Time) error {
 		return Errorf(Busy, "too many wait for a unit of quota: %w", err)
 	}
 	defer l.reserving.unlock()
-	today := l.app.quotaDay(now)
+	today := l.zone.day(now)
 
 	l.mu.Lock()
 	reserved := int64(0)
@@ -89,8 +91,8 @@ func (l *ledger) reserve(ctx context.Context, now time.Time) error {
 		return nil
 	}
 
-	block := min(blockMost, max(1, (l.app.DailyQuota-reserved)/blockShare))
-	granted, total, err := l.store.ReserveQuota(ctx, l.account, today, block, l.app.DailyQuota)
+	block := min(blockMost, max(1, (l.limit-reserved)/blockShare))
+	granted, total, err := l.store.ReserveQuota(ctx, l.account, today, block, l.limit)
 	if err != nil {
 		return Errorf(StoreFailed, "no unit of quota could be reserved, and none is spent without: %w", err)
 	}
@@ -126,7 +128,7 @@ func (l *ledger) release(ctx context.Context) error {
 	if left == 0 {
 		return nil
 	}
-	_, total, err := l.store.ReserveQuota(ctx, l.account, day, -left, l.app.DailyQuota)
+	_, total, err := l.store.ReserveQuota(ctx, l.account, day, -left, l.limit)
 	if err != nil {
 		return err
 	}
@@ -138,7 +140,7 @@ func (l *ledger) release(ctx context.Context) error {
 
 // used says how many units of the day are spent.
 func (l *ledger) used(ctx context.Context, now time.Time) (int64, error) {
-	today := l.app.quotaDay(now)
+	today := l.zone.day(now)
 	reserved, err := l.store.ReservedQuota(ctx, l.account, today)
 	if err != nil {
 		return 0, err
@@ -153,11 +155,11 @@ func (l *ledger) used(ctx context.Context, now time.Time) (int64, error) {
 
 // assumeSpent counts at least so many units of the day as spent.
 func (l *ledger) assumeSpent(ctx context.Context, now time.Time, least int64) error {
-	today := l.app.quotaDay(now)
+	today := l.zone.day(now)
 	reserved, err := l.store.ReservedQuota(ctx, l.account, today)
 	if err != nil || reserved >= least {
 		return err
 	}
-	_, _, err = l.store.ReserveQuota(ctx, l.account, today, least-reserved, l.app.DailyQuota)
+	_, _, err = l.store.ReserveQuota(ctx, l.account, today, least-reserved, l.limit)
 	return err
 }

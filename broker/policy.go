@@ -10,9 +10,10 @@ import (
 type Policy struct {
 	Apps []App
 
-	Deadline   time.Duration // the longest a request waits, retries included; 4 s
-	MaxWaiting int           // how many distinct keys may be generated or waited for at once; 4096
-	Observe    func(Event)   // told of what happens; may be nil; must not block
+	Deadline           time.Duration // the longest a request waits, retries included; 4 s
+	MaxWaiting         int           // how many distinct keys may be generated or waited for at once; 4096
+	AddressGenerations int           // a minute, for an address that uses a publishable key; 0 = no limit
+	Observe            func(Event)   // told of what happens; may be nil; must not block
 }
 
 // App is one mini program.
@@ -83,11 +84,16 @@ func (a App) Accepts(link string) bool {
 	return err == nil && u.Scheme == "https" && u.User == nil && slices.Contains(a.LinkHosts, u.Host)
 }
 
-// quotaDay names the quota day of a moment, as ISO 8601.
-func (a App) quotaDay(t time.Time) string { return t.In(a.QuotaZone).Format(time.DateOnly) }
+// quotaZone is the zone in which a quota day begins at 00:00.
+type quotaZone struct{ *time.Location }
 
-// nextQuotaDay is when the next quota day begins.
-func (a App) nextQuotaDay(t time.Time) time.Time {
-	y, m, d := t.In(a.QuotaZone).Date()
-	return time.Date(y, m, d+1, 0, 0, 0, 0, a.QuotaZone)
+// day names the quota day of a moment, as ISO 8601.
+func (z quotaZone) day(t time.Time) string { return t.In(z.Location).Format(time.DateOnly) }
+
+// nextDay is when the next quota day begins.
+func (z quotaZone) nextDay(t time.Time) time.Time {
+	y, m, d := t.In(z.Location).Date()
+	return time.Date(y, m, d+1, 0, 0, 0, 0, z.Location)
 }
+
+func (a App) zone() quotaZone { return quotaZone{a.QuotaZone} }

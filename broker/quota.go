@@ -29,11 +29,11 @@ func (b *Broker) Quotas(ctx context.Context) ([]Quota, error) {
 		}
 		quotas = append(quotas, Quota{
 			App:         a.ID,
-			Day:         a.quotaDay(now),
+			Day:         a.zone().day(now),
 			Limit:       a.DailyQuota,
 			Used:        used,
 			PrewarmLeft: max(a.DailyQuota-app.keptFrom(Prewarming)-used, 0),
-			ResetsAt:    a.nextQuotaDay(now).UTC(),
+			ResetsAt:    a.zone().nextDay(now).UTC(),
 			ClosedUntil: app.trouble.closedUntil(now),
 			Rate:        app.pace.current(now),
 		})

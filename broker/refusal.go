@@ -38,7 +38,7 @@ func (b *Broker) remember(w want, err error, began time.Time) {
 	case Unavailable:
 		w.app.trouble.away(err, began, now)
 	case QuotaExhausted:
-		if e, ok := errors.AsType[*Error](err); ok && e.ErrCode != 0 && w.app.trouble.closeUntil(err, w.app.nextQuotaDay(now), now) {
+		if e, ok := errors.AsType[*Error](err); ok && e.ErrCode != 0 && w.app.trouble.closeUntil(err, w.app.zone().nextDay(now), now) {
 			b.policy.Observe(Event{Name: QuotaClosed, App: w.app.ID, Err: err})
 		}
 	}

@@ -1,6 +1,9 @@
 package broker
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // Request is a target plus what the asker wants of the answer.
 type Request struct {
@@ -8,6 +11,10 @@ type Request struct {
 
 	LeastLife    time.Duration // the answer must live this much longer; 0 = the default of its class
 	OnlyIfCached bool          // never generate (HTTP's only-if-cached): a miss is NotCached
+
+	Client  *Client      // who asks; its grant and budget hold. nil = linkbroker itself
+	Signed  bool         // the client's server has signed path and query: its rules for queries do not hold
+	Address netip.Prefix // from where, if that is limited: a publishable key is in everybody's hands
 }
 
 // Outcome is how a request was answered.

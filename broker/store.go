@@ -13,6 +13,8 @@ type Store interface {
 	LinkStore
 	LedgerStore
 	BlobStore
+	ClientStore
+	AuditStore
 	Close() error
 }
 

@@ -45,11 +45,11 @@ func OpenTokens(ctx context.Context, store BlobStore, clients *Clients) (*Tokens
 // IsToken reports whether a credential has the form of a broker token.
 func IsToken(credential string) bool { return strings.HasPrefix(credential, tokenPrefix) }
 
-// Sign makes a token for the client and the app, good until now + TokenLife.
-func (t *Tokens) Sign(client Client, app string, now time.Time) string {
+// Sign makes a token for a client, one of its keys and an app, good until now + TokenLife.
+func (t *Tokens) Sign(client Client, key KeyDigest, app string, now time.Time) string {
 	payload := binary.BigEndian.AppendUint64(nil, uint64(now.Add(TokenLife).Unix())) //nolint:gosec // after 1970
 	payload = append(payload, client.Name+"\x00"+app...)
-	return tokenPrefix + base64.RawURLEncoding.EncodeToString(append(t.mac(client, payload), payload...))
+	return tokenPrefix + base64.RawURLEncoding.EncodeToString(append(t.mac(key, payload), payload...))
 }
 
 // Errors of Check.
@@ -66,20 +66,25 @@ func (t *Tokens) Check(token string, now time.Time) (Client, string, error) {
 	}
 	mac, payload := raw[:sha256.Size], raw[sha256.Size:]
 	name, app, _ := strings.Cut(string(payload[8:]), "\x00")
-	client, ok := t.clients.ByName(name)
-	if !ok || !hmac.Equal(mac, t.mac(client, payload)) {
-		return Client{}, "", ErrTokenInvalid
+	client, _ := t.clients.ByName(name)
+	good := false
+	for _, key := range client.Keys {
+		good = key.live(now) && hmac.Equal(mac, t.mac(key.Digest, payload)) || good
 	}
-	if uint64(now.Unix()) >= binary.BigEndian.Uint64(payload) { //nolint:gosec // after 1970
+	switch {
+	case !good || !client.Enabled(now):
+		return Client{}, "", ErrTokenInvalid
+	case uint64(now.Unix()) >= binary.BigEndian.Uint64(payload): //nolint:gosec // after 1970
 		return Client{}, "", ErrTokenExpired
 	}
 	return client, app, nil
 }
 
-// mac covers the digest of the client's key as well, which the token itself does not carry.
-func (t *Tokens) mac(client Client, payload []byte) []byte {
+// mac covers the digest of the key the token was asked for with, which the token itself does not carry: it dies
+// with that key.
+func (t *Tokens) mac(key KeyDigest, payload []byte) []byte {
 	h := hmac.New(sha256.New, t.key)
-	h.Write(client.Digest[:])
+	h.Write(key[:])
 	h.Write(payload)
 	return h.Sum(nil)
 }

@@ -1,0 +1,262 @@
+package broker
+
+import (
+	"context"
+	"crypto/subtle"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Clients is the directory of those who may ask: the clients of the configuration and those of the store. It is read
+// without a lock, for every request reads it.
+type Clients struct {
+	store      ClientStore
+	changing   onceLock // one change at a time; held across the store's I/O
+	configured []Client // guarded by changing
+	directory  atomic.Pointer[directory]
+
+	mu   sync.Mutex
+	used map[KeyDigest]time.Time // when a key of the store was last used; written by Flush
+}
+
+// directory is one state of the directory.
+type directory struct {
+	byDigest map[KeyDigest]Client
+	byName   map[string]Client
+}
+
+// OpenClients reads the clients of the store beside those of the configuration.
+func OpenClients(ctx context.Context, store ClientStore, configured []Client) (*Clients, error) {
+	c := &Clients{store: store, changing: newOnceLock(), used: make(map[KeyDigest]time.Time)}
+	return c, c.Configure(ctx, configured)
+}
+
+// Configure takes over the clients of a new configuration. On an error the present ones stay.
+func (c *Clients) Configure(ctx context.Context, configured []Client) error {
+	if err := c.changing.lock(ctx); err != nil {
+		return err
+	}
+	defer c.changing.unlock()
+	before := c.configured
+	c.configured = slices.Clone(configured)
+	if err := c.read(ctx); err != nil {
+		c.configured = before
+		return err
+	}
+	return nil
+}
+
+// read builds the directory anew. Called with changing held.
+func (c *Clients) read(ctx context.Context) error {
+	stored, err := c.store.ListClients(ctx)
+	if err != nil {
+		return err
+	}
+	d := &directory{byDigest: make(map[KeyDigest]Client), byName: make(map[string]Client)}
+	for _, client := range slices.Concat(c.configured, stored) {
+		if err := d.add(client); err != nil {
+			return err
+		}
+	}
+	c.directory.Store(d)
+	return nil
+}
+
+func (d *directory) add(client Client) error {
+	if _, taken := d.byName[client.Name]; taken {
+		return Errorf(Conflict, "two clients are named %q", client.Name)
+	}
+	d.byName[client.Name] = client
+	for _, key := range client.Keys {
+		if other, taken := d.byDigest[key.Digest]; taken {
+			return Errorf(Conflict, "clients %q and %q have the same key", other.Name, client.Name)
+		}
+		d.byDigest[key.Digest] = client
+	}
+	return nil
+}
+
+// ByKey finds the client of an API key that may be used at the moment. Only digests are compared, so the time it
+// takes tells nothing of a key.
+func (c *Clients) ByKey(key string, now time.Time) (Client, KeyDigest, bool) {
+	digest := DigestKey(key)
+	client, known := c.directory.Load().byDigest[digest]
+	ok := known && client.Enabled(now)
+	for _, k := range client.Keys {
+		if subtle.ConstantTimeCompare(k.Digest[:], digest[:]) == 1 {
+			ok = ok && k.live(now)
+		}
+	}
+	if ok && !client.Configured() {
+		c.touch(digest, now)
+	}
+	return client, digest, ok
+}
+
+// ByName finds a client.
+func (c *Clients) ByName(name string) (Client, bool) {
+	client, ok := c.directory.Load().byName[name]
+	return client, ok
+}
+
+// List gives all clients in the order of their names.
+func (c *Clients) List() []Client {
+	byName := func(a, b Client) int { return strings.Compare(a.Name, b.Name) }
+	return slices.SortedFunc(maps.Values(c.directory.Load().byName), byName)
+}
+
+// Enabled counts the clients that may ask at the moment.
+func (c *Clients) Enabled(now time.Time) (n int) {
+	for _, client := range c.directory.Load().byName {
+		if client.Enabled(now) {
+			n++
+		}
+	}
+	return n
+}
+
+// Create stores a new client and gives its API key, which is shown this once and kept nowhere.
+func (c *Clients) Create(ctx context.Context, client Client, now time.Time) (key string, err error) {
+	key = NewAPIKey(client.Publishable)
+	client.CreatedAt = now.UTC().Truncate(time.Second)
+	client.Keys = []ClientKey{newClientKey(key, client.CreatedAt)}
+	if err := client.Check(); err != nil {
+		return "", err
+	}
+	return key, c.change(ctx, func() error {
+		if _, taken := c.ByName(client.Name); taken {
+			return Errorf(Conflict, "a client named %q exists", client.Name)
+		}
+		return c.store.PutClient(ctx, client)
+	})
+}
+
+func newClientKey(key string, now time.Time) ClientKey {
+	return ClientKey{Digest: DigestKey(key), Hint: keyHint(key), CreatedAt: now}
+}
+
+// Rotate gives a client a new key beside its present one, which ends after the overlap: two live keys, so that every
+// machine can take the new one over.
+func (c *Clients) Rotate(ctx context.Context, name string, overlap time.Duration, now time.Time) (key string, err error) {
+	if overlap < 0 {
+		return "", Errorf(InvalidArgument, "the overlap of two keys must not be negative")
+	}
+	err = c.Update(ctx, name, func(client *Client) error {
+		key = NewAPIKey(client.Publishable)
+		newest := client.Keys[len(client.Keys)-1]
+		if ends := now.Add(overlap).UTC().Truncate(time.Second); newest.ExpiresAt.IsZero() || ends.Before(newest.ExpiresAt) {
+			newest.ExpiresAt = ends
+		}
+		client.Keys = []ClientKey{newest, newClientKey(key, now.UTC().Truncate(time.Second))}
+		return nil
+	})
+	return key, err
+}
+
+// Update changes a client of the store.
+func (c *Clients) Update(ctx context.Context, name string, change func(*Client) error) error {
+	return c.change(ctx, func() error {
+		client, err := c.stored(name)
+		if err != nil {
+			return err
+		}
+		client.Keys = slices.Clone(client.Keys)
+		if err := change(&client); err != nil {
+			return err
+		}
+		if err := client.Check(); err != nil {
+			return err
+		}
+		return c.store.PutClient(ctx, client)
+	})
+}
+
+// Delete forgets a client of the store, with its keys and its tokens.
+func (c *Clients) Delete(ctx context.Context, name string) error {
+	return c.change(ctx, func() error {
+		if _, err := c.stored(name); err != nil {
+			return err
+		}
+		return c.store.DeleteClient(ctx, name)
+	})
+}
+
+// DisableStored disables every client of the store: after a backup was restored, in which a key that was revoked
+// since could have come back. Each is enabled again by hand.
+func (c *Clients) DisableStored(ctx context.Context) (n int, err error) {
+	for _, client := range c.List() {
+		if client.Configured() || client.Disabled {
+			continue
+		}
+		if err := c.Update(ctx, client.Name, func(c *Client) error { c.Disabled = true; return nil }); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+// Flush writes when the keys of the store were last used.
+func (c *Clients) Flush(ctx context.Context) error {
+	c.mu.Lock()
+	used := c.used
+	c.used = make(map[KeyDigest]time.Time)
+	c.mu.Unlock()
+	for digest, at := range used {
+		client, ok := c.directory.Load().byDigest[digest]
+		if !ok {
+			continue
+		}
+		err := c.Update(ctx, client.Name, func(client *Client) error {
+			for i, key := range client.Keys {
+				if key.Digest == digest {
+					client.Keys[i].UsedAt = at
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			c.touch(digest, at)
+			return err
+		}
+	}
+	return nil
+}
+
+// touch notes a use, to the minute: what nobody reads more exactly must not cost a write each time.
+func (c *Clients) touch(digest KeyDigest, now time.Time) {
+	now = now.UTC().Truncate(time.Minute)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now.After(c.used[digest]) {
+		c.used[digest] = now
+	}
+}
+
+// change makes one change in the store and reads the directory anew.
+func (c *Clients) change(ctx context.Context, change func() error) error {
+	if err := c.changing.lock(ctx); err != nil {
+		return err
+	}
+	defer c.changing.unlock()
+	if err := change(); err != nil {
+		return err
+	}
+	return c.read(ctx)
+}
+
+// stored finds a client that can be changed.
+func (c *Clients) stored(name string) (Client, error) {
+	client, ok := c.ByName(name)
+	switch {
+	case !ok:
+		return Client{}, Errorf(NotFound, "no client is named %q", name)
+	case client.Configured():
+		return Client{}, Errorf(Conflict, "client %q stands in the configuration: change it there and reload", name)
+	}
+	return client, nil
+}
