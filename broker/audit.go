@@ -16,6 +16,17 @@ type AuditEntry struct {
 	Detail  string    `json:"detail,omitempty"`
 }
 
+// Audit notes what somebody did. The entry's moment is now.
+func (b *Broker) Audit(ctx context.Context, entry AuditEntry) error {
+	entry.At = b.clock().UTC().Truncate(time.Millisecond)
+	return b.store.AppendAudit(ctx, entry)
+}
+
+// AuditLog gives up to limit entries before the ID given, newest first; 0 is the end.
+func (b *Broker) AuditLog(ctx context.Context, before uint64, limit int) ([]AuditEntry, error) {
+	return b.store.ListAudit(ctx, before, min(max(limit, 1), maxLimit))
+}
+
 // AuditStore keeps the audit. It is appended to and never changed; only its old end is purged.
 type AuditStore interface {
 	// AppendAudit stores an entry under the next ID.

@@ -13,6 +13,7 @@ type Policy struct {
 	Deadline           time.Duration // the longest a request waits, retries included; 4 s
 	MaxWaiting         int           // how many distinct keys may be generated or waited for at once; 4096
 	AddressGenerations int           // a minute, for an address that uses a publishable key; 0 = no limit
+	AuditRetention     time.Duration // how long the audit is kept; 400 days
 	Observe            func(Event)   // told of what happens; may be nil; must not block
 }
 
@@ -41,6 +42,9 @@ func (p Policy) withDefaults() Policy {
 	}
 	if p.MaxWaiting <= 0 {
 		p.MaxWaiting = 4096
+	}
+	if p.AuditRetention <= 0 {
+		p.AuditRetention = 400 * day
 	}
 	if p.Observe == nil {
 		p.Observe = func(Event) {}

@@ -31,5 +31,10 @@ func (b *Broker) Purge(ctx context.Context) (Counts, error) {
 			return counts, ctx.Err()
 		}
 	}
+	entries, err := b.store.PurgeAudit(ctx, now.Add(-b.policy.AuditRetention))
+	if err != nil {
+		return counts, err
+	}
+	counts["audit_entries"] = entries
 	return counts, b.store.PurgeQuota(ctx, now.AddDate(0, 0, -ledgerDays).UTC().Format(time.DateOnly))
 }
