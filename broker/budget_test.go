@@ -87,7 +87,7 @@ func TestGenerationsPerMinute(t *testing.T) {
 				for i := range 10 {
 					r.get(t, ask(fmt.Sprint("a=", i)), broker.Miss)
 				}
-				if err := r.fails(t, ask("b=1"), broker.RateLimited); err.RetryAfter != 6*time.Second {
+				if err := r.failure(t, ask("b=1"), broker.RateLimited); err.RetryAfter != 6*time.Second {
 					t.Errorf("retry after %s, want a tenth of a minute", err.RetryAfter)
 				}
 				r.get(t, ask("a=1"), broker.Hit)

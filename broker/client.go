@@ -2,6 +2,7 @@ package broker
 
 import (
 	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 	"time"
 )
@@ -46,6 +47,18 @@ type ClientKey struct {
 
 // KeyDigest is the SHA-256 of an API key.
 type KeyDigest [sha256.Size]byte
+
+// MarshalText gives the hexadecimal form.
+func (d KeyDigest) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, d[:]), nil }
+
+// UnmarshalText reads the hexadecimal form.
+func (d *KeyDigest) UnmarshalText(text []byte) error {
+	if len(text) != hex.EncodedLen(len(d)) {
+		return Errorf(InvalidArgument, "a digest has %d hexadecimal digits", hex.EncodedLen(len(d)))
+	}
+	_, err := hex.Decode(d[:], text)
+	return err
+}
 
 // DigestKey gives the digest under which an API key is kept.
 func DigestKey(key string) KeyDigest { return sha256.Sum256([]byte(key)) }

@@ -22,10 +22,13 @@ var (
 	bucketExpiry = []byte("expiry") // end in seconds since 1970 (8 bytes, big-endian) + key → nothing
 	bucketLedger = []byte("ledger") // day + 0 + account → record of a number
 	bucketBlobs  = []byte("blobs")  // name → record of a value
+
+	bucketClients = []byte("clients") // name → record of a client
+	bucketAudit   = []byte("audit")   // ID (8 bytes, big-endian) → record of an entry
 )
 
 // buckets are all that a sound file has. Files are made with them, so a missing one is damage.
-var buckets = [][]byte{bucketMeta, bucketLinks, bucketExpiry, bucketLedger, bucketBlobs}
+var buckets = [][]byte{bucketMeta, bucketLinks, bucketExpiry, bucketLedger, bucketBlobs, bucketClients, bucketAudit}
 
 // The keys of the meta bucket.
 var (

@@ -21,6 +21,10 @@ type Memory struct {
 	keys   []broker.Key // of links, in order
 	ledger map[quotaDay]int64
 	blobs  map[string][]byte
+
+	clients   map[string]broker.Client
+	audit     []broker.AuditEntry // ascending
+	lastAudit uint64
 }
 
 type quotaDay struct{ account, day string }
@@ -31,6 +35,8 @@ func NewMemory() *Memory {
 		links:  make(map[broker.Key][]byte),
 		ledger: make(map[quotaDay]int64),
 		blobs:  make(map[string][]byte),
+
+		clients: make(map[string]broker.Client),
 	}
 }
 

@@ -36,9 +36,9 @@ type service struct {
 // newService wires a service together. It listens, so that run cannot fail for want of an address, and answers
 // nothing yet. The store remains its caller's to close.
 func newService(ctx context.Context, cfg Config, store *cache.Store, logger *slog.Logger) (*service, error) {
-	clients, err := cfg.clients()
+	clients, err := broker.OpenClients(ctx, store, cfg.clients())
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("reading the clients: %w", err)
 	}
 	tokens, err := broker.OpenTokens(ctx, store, clients)
 	if err != nil {

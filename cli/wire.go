@@ -48,18 +48,18 @@ func (c Config) appIDs() []string {
 }
 
 // clients keeps digests of the API keys, and no key.
-func (c Config) clients() (*broker.Clients, error) {
+func (c Config) clients() []broker.Client {
 	clients := make([]broker.Client, len(c.Clients))
 	for i, client := range c.Clients {
 		clients[i] = broker.Client{
 			Name:      client.Name,
 			Role:      client.Role,
-			Apps:      client.Apps,
-			Digest:    broker.DigestKey(string(client.Key)),
+			Keys:      []broker.ClientKey{{Digest: broker.DigestKey(string(client.Key))}},
 			ExpiresAt: client.ExpiresAt,
+			Grant:     broker.Grant{Apps: client.Apps},
 		}
 	}
-	return broker.NewClients(clients)
+	return clients
 }
 
 func (c Config) publicURL() string { return strings.TrimRight(c.PublicURL, "/") }

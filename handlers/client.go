@@ -20,8 +20,9 @@ const (
 type caller struct {
 	broker.Client
 
-	app      string // that the broker token names; empty without one
-	tokenErr error  // what is wrong with a token that was to name the app
+	key      broker.KeyDigest // that it showed
+	app      string           // that the broker token names; empty without one
+	tokenErr error            // what is wrong with a token that was to name the app
 }
 
 // authenticate finds out who asks. Of several credentials the first decides: the path prefix, the Authorization
@@ -57,7 +58,7 @@ func (a *api) whoHas(credential string) (caller, error) {
 	switch {
 	case errors.Is(err, broker.ErrTokenExpired):
 		return caller{}, broker.Errorf(tokenExpired, "the token has expired: ask for a new one")
-	case err != nil || !client.Enabled(now):
+	case err != nil:
 		return caller{}, broker.Errorf(badCredential, "the token is not valid here, or its owner's key is gone")
 	}
 	return caller{Client: client, app: app}, nil
@@ -68,11 +69,11 @@ func (a *api) whoHasKey(key string) (caller, error) {
 	if key == "" {
 		return caller{}, broker.Errorf(unauthenticated, "an API key is needed")
 	}
-	client, ok := a.Clients.ByKey(key)
-	if !ok || !client.Enabled(a.Clock()) {
+	client, digest, ok := a.Clients.ByKey(key, a.Clock())
+	if !ok {
 		return caller{}, broker.Errorf(badCredential, "the API key is not valid")
 	}
-	return caller{Client: client}, nil
+	return caller{Client: client, key: digest}, nil
 }
 
 // chooseApp settles for which mini program a request is: the one that the token names, else the one asked for, else
@@ -94,10 +95,10 @@ func (a *api) chooseApp(who caller, asked string) (string, error) {
 
 // onlyApp gives the one app a client can mean, if there is just one.
 func (a *api) onlyApp(client broker.Client) string {
-	if len(client.Apps) == 1 {
-		return client.Apps[0]
+	if len(client.Grant.Apps) == 1 {
+		return client.Grant.Apps[0]
 	}
-	if apps := a.Broker.Apps(); len(client.Apps) == 0 && len(apps) == 1 {
+	if apps := a.Broker.Apps(); len(client.Grant.Apps) == 0 && len(apps) == 1 {
 		return apps[0].ID
 	}
 	return ""

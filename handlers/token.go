@@ -55,6 +55,6 @@ func (a *api) token(c *gin.Context, _ caller) error {
 	writeJSON(c, http.StatusOK, struct {
 		AccessToken string `json:"access_token"`
 		ExpiresIn   int    `json:"expires_in"` // seconds
-	}{a.Tokens.Sign(who.Client, app, a.Clock()), int(broker.TokenLife.Seconds())})
+	}{a.Tokens.Sign(who.Client, who.key, app, a.Clock()), int(broker.TokenLife.Seconds())})
 	return nil
 }
