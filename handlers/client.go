@@ -59,7 +59,7 @@ func (a *api) whoHas(credential string) (caller, error) {
 	case errors.Is(err, broker.ErrTokenExpired):
 		return caller{}, broker.Errorf(tokenExpired, "the token has expired: ask for a new one")
 	case err != nil:
-		return caller{}, broker.Errorf(badCredential, "the token is not valid here, or its owner's key is gone")
+		return caller{}, broker.Errorf(broker.BadCredential, "the token is not valid here, or its owner's key is gone")
 	}
 	return caller{Client: client, app: app}, nil
 }
@@ -71,7 +71,7 @@ func (a *api) whoHasKey(key string) (caller, error) {
 	}
 	client, digest, ok := a.Clients.ByKey(key, a.Clock())
 	if !ok {
-		return caller{}, broker.Errorf(badCredential, "the API key is not valid")
+		return caller{}, broker.Errorf(broker.BadCredential, "the API key is not valid")
 	}
 	return caller{Client: client, key: digest}, nil
 }
@@ -88,7 +88,7 @@ func (a *api) chooseApp(who caller, asked string) (string, error) {
 	case asked != "" && asked != app:
 		return "", broker.Errorf(broker.UnknownApp, "the token is for another mini program than the appid asked for")
 	case !who.MayUse(app):
-		return "", broker.Errorf(forbidden, "the key is not for this mini program")
+		return "", broker.Errorf(broker.Forbidden, "the key is not for this mini program")
 	}
 	return app, nil
 }

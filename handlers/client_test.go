@@ -16,7 +16,7 @@ func (w *world) token(client, app string) string {
 	if !ok {
 		w.t.Fatalf("no client %q", client)
 	}
-	return w.tokens.Sign(c, app, w.clock())
+	return w.tokens.Sign(c, c.Keys[0].Digest, app, w.clock())
 }
 
 // TestCredentials goes through who asks × which route: each credential's result on the native interface as a code,

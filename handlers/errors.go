@@ -17,16 +17,13 @@ import (
 // Codes of what is refused before the domain is asked.
 const (
 	unauthenticated broker.Code = "unauthenticated"
-	badCredential   broker.Code = "bad_credential" //nolint:gosec // the name of an error
 	tokenExpired    broker.Code = "token_expired"
-	forbidden       broker.Code = "forbidden"
 	malformed       broker.Code = "malformed"
 	emptyBody       broker.Code = "empty_body"
 	tooLarge        broker.Code = "too_large"
 	badGrant        broker.Code = "bad_grant"
 	noRoute         broker.Code = "no_route"
 	wrongMethod     broker.Code = "wrong_method"
-	conflict        broker.Code = "conflict"
 )
 
 // refusal is how an error of one code is told.
@@ -66,17 +63,20 @@ var refusals = map[broker.Code]refusal{
 	broker.StoreFailed:    {503, systemError, "The store is failing", "The operator must look at the disk and the log."},
 	broker.Internal:       {500, systemError, "A defect in linkbroker", "Please report it with what the log says."},
 
-	unauthenticated: {401, 41001, "No credential", "Send the API key as Authorization: Bearer, as access_token or under the prefix /k/{key}."},
-	badCredential:   {401, 40001, "The credential is not valid", "Check the API key, or ask for a new token."},
-	tokenExpired:    {401, 42001, "The token has expired", "Ask /cgi-bin/token for a new one."},
-	forbidden:       {403, 48001, "Not allowed", "Ask the operator for a key of another role or for this mini program."},
-	malformed:       {400, 47001, "Malformed request", "See the detail and /docs."},
-	emptyBody:       {400, 44002, "Empty body", "Send a JSON object."},
-	tooLarge:        {413, 47001, "Too large", "A request for one link is at most 16 KiB."},
-	badGrant:        {400, 40002, "Wrong grant_type", "It is client_credential."},
-	noRoute:         {404, 40066, "No such address", "See /docs."},
-	wrongMethod:     {405, 43002, "Wrong method", "See the Allow header."},
-	conflict:        {409, systemError, "Not now", "It is under way already."},
+	unauthenticated:      {401, 41001, "No credential", "Send the API key as Authorization: Bearer, as access_token or under the prefix /k/{key}."},
+	broker.BadCredential: {401, 40001, "The credential is not valid", "Check the API key, or ask for a new token."},
+	tokenExpired:         {401, 42001, "The token has expired", "Ask /cgi-bin/token for a new one."},
+	broker.Forbidden:     {403, 48001, "Not allowed", "Ask the operator for a key of another role or for this mini program."},
+	malformed:            {400, 47001, "Malformed request", "See the detail and /docs."},
+	emptyBody:            {400, 44002, "Empty body", "Send a JSON object."},
+	tooLarge:             {413, 47001, "Too large", "A request for one link is at most 16 KiB."},
+	badGrant:             {400, 40002, "Wrong grant_type", "It is client_credential."},
+	noRoute:              {404, 40066, "No such address", "See /docs."},
+	wrongMethod:          {405, 43002, "Wrong method", "See the Allow header."},
+	broker.Conflict:      {409, systemError, "Conflict", "See the detail."},
+
+	broker.RateLimited:     {429, 45011, "Too fast", "Try again after the time in Retry-After."},
+	broker.BudgetExhausted: {429, 45009, "The key's own budget is used up", "Links that are stored are still answered. Try again when the quota day ends."},
 }
 
 // refuse tells an error in the language of the address: the one place where an answer becomes an error.
@@ -151,12 +151,15 @@ func refuseAsWeChat(c *gin.Context, r refusal, e *broker.Error) {
 	writeBytes(c, http.StatusOK, contentJSON, append(b, '}'))
 }
 
-// detail keeps what only the operator can mend, and what may name files, between him and the log.
+// detail keeps what only the operator can mend, and what may name files or this machine's address, between him and
+// the log.
 func (r refusal) detail(e *broker.Error) string {
-	if e.Code == broker.StoreFailed || e.Code == broker.Internal {
+	switch e.Code {
+	case broker.StoreFailed, broker.Internal, broker.TokenRefused:
 		return r.title
+	default:
+		return e.Message
 	}
-	return e.Message
 }
 
 // shownErrCode keeps WeChat's complaints about the token between WeChat and us: SDKs that read one throw away their
@@ -171,7 +174,7 @@ func shownErrCode(errcode int) int {
 
 // retryAfter is never less than a second where trying again makes sense.
 func retryAfter(r refusal, e *broker.Error) time.Duration {
-	if r.status != http.StatusServiceUnavailable {
+	if r.status != http.StatusServiceUnavailable && r.status != http.StatusTooManyRequests {
 		return 0
 	}
 	return max((e.RetryAfter + time.Second - 1).Truncate(time.Second), time.Second)

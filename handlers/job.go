@@ -59,7 +59,7 @@ func (a *api) runJob(c *gin.Context, _ caller) error {
 	status, err := a.Jobs.Run(context.WithoutCancel(c.Request.Context()), c.Param("name"))
 	switch {
 	case errors.Is(err, broker.Busy):
-		return broker.Errorf(conflict, "%w", err)
+		return broker.Errorf(broker.Conflict, "%w", err)
 	case err != nil:
 		return err
 	}

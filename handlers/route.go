@@ -136,7 +136,7 @@ func (a *api) serve(r route) gin.HandlerFunc {
 			who, err = a.authenticate(c)
 		}
 		if err == nil && r.role != "" && !who.Role.Includes(r.role) {
-			err = broker.Errorf(forbidden, "this needs a key of role %s", r.role)
+			err = broker.Errorf(broker.Forbidden, "this needs a key of role %s", r.role)
 		}
 		if err == nil {
 			err = r.handle(c, who)

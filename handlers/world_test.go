@@ -99,12 +99,14 @@ func (w *world) listen() {
 
 func newClients(t testing.TB, now time.Time) *broker.Clients {
 	t.Helper()
-	clients, err := broker.NewClients([]broker.Client{
-		{Name: "generate", Role: broker.RoleGenerate, Digest: broker.DigestKey(generateKey)},
-		{Name: "shop", Role: broker.RoleGenerate, Digest: broker.DigestKey(shopKey), Apps: []string{appA}},
-		{Name: "read", Role: broker.RoleRead, Digest: broker.DigestKey(readKey), Apps: []string{appA}},
-		{Name: "admin", Role: broker.RoleAdmin, Digest: broker.DigestKey(adminKey)},
-		{Name: "expired", Role: broker.RoleAdmin, Digest: broker.DigestKey(expiredKey), ExpiresAt: now},
+	key := func(key string) []broker.ClientKey { return []broker.ClientKey{{Digest: broker.DigestKey(key)}} }
+	onlyA := broker.Grant{Apps: []string{appA}}
+	clients, err := broker.OpenClients(t.Context(), cache.NewMemory(), []broker.Client{
+		{Name: "generate", Role: broker.RoleGenerate, Keys: key(generateKey)},
+		{Name: "shop", Role: broker.RoleGenerate, Keys: key(shopKey), Grant: onlyA},
+		{Name: "read", Role: broker.RoleRead, Keys: key(readKey), Grant: onlyA},
+		{Name: "admin", Role: broker.RoleAdmin, Keys: key(adminKey)},
+		{Name: "expired", Role: broker.RoleAdmin, Keys: key(expiredKey), ExpiresAt: now},
 	})
 	if err != nil {
 		t.Fatal(err)
