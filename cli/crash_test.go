@@ -66,11 +66,11 @@ store: bolt://links.db
 	made := w.Stats().Generated
 	for query, link := range promises.links {
 		got := p.postLink(fmt.Sprintf(`{"path":"p","query":%q}`, query))
-		if answer := linkOf(t, got.body); answer.URL != link || answer.Outcome != "hit" {
+		if answer := decoded(t, got); answer.URL != link || answer.Outcome != "hit" {
 			t.Fatalf("%s was promised %s, and is now a %s of %s", query, link, answer.Outcome, answer.URL)
 		}
 	}
-	quota := decodedQuota(t, call(t, http.MethodGet, p.admin+"/api/v1/quota", "", bearer(opsKey)).body)
+	quota := decodedItems(t, call(t, http.MethodGet, p.admin+"/api/v1/quota", "", bearer(opsKey)).body)[0]
 	if now := w.Stats().Generated; now != made || quota.Used < int64(made) {
 		t.Errorf("%d links were made, then %d; the ledger says %d", made, now, quota.Used)
 	}
@@ -90,7 +90,7 @@ func killUnderLoad(t *testing.T, p *program, promises *promised, round int) {
 				if err != nil || got.status != http.StatusOK || got.header.Get("Linkbroker-Stored") != "" {
 					continue
 				}
-				promises.add(query, linkOf(t, got.body).URL)
+				promises.add(query, decoded(t, got).URL)
 			}
 		})
 	}
@@ -102,31 +102,18 @@ func killUnderLoad(t *testing.T, p *program, promises *promised, round int) {
 	callers.Wait()
 }
 
-type linkAnswer struct {
-	Key     string `json:"key"`
-	URL     string `json:"url"`
-	Outcome string `json:"outcome"`
+// item is an entry of a list that tests look at.
+type item struct {
+	Used int64 `json:"used"` // of a quota
 }
 
-func linkOf(t *testing.T, body string) (answer linkAnswer) {
-	t.Helper()
-	if err := json.Unmarshal([]byte(body), &answer); err != nil {
-		t.Errorf("%v: %s", err, body)
-	}
-	return answer
-}
-
-type quotaAnswer struct {
-	Used int64 `json:"used"`
-}
-
-func decodedQuota(t *testing.T, body string) quotaAnswer {
+func decodedItems(t *testing.T, body string) []item {
 	t.Helper()
 	var answer struct {
-		Items []quotaAnswer `json:"items"`
+		Items []item `json:"items"`
 	}
-	if err := json.Unmarshal([]byte(body), &answer); err != nil || len(answer.Items) != 1 {
+	if err := json.Unmarshal([]byte(body), &answer); err != nil {
 		t.Fatalf("%v: %s", err, body)
 	}
-	return answer.Items[0]
+	return answer.Items
 }
