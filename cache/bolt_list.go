@@ -59,7 +59,7 @@ func (b *Bolt) ExpiringLinks(ctx context.Context, from, to time.Time) iter.Seq2[
 				yield(broker.Link{}, failed("walking over the links", err))
 				return
 			}
-			ends, err := b.readEnds(place, to.Unix()-1)
+			ends, err := b.readEnds(place, to.Unix()-1, pageSize)
 			if err != nil {
 				yield(broker.Link{}, failed("walking over the links", err))
 				return
@@ -94,8 +94,8 @@ func endsFrom(from time.Time) []byte {
 }
 
 // readEnds gives a page of the order of ends: what lies behind a place, up to the second last.
-func (b *Bolt) readEnds(place []byte, last int64) (ends []end, err error) {
-	_, err = readPage(b.view, bucketExpiry, place, pageSize, func(tx *bolt.Tx, entry, _ []byte) bool {
+func (b *Bolt) readEnds(place []byte, last int64, limit int) (ends []end, err error) {
+	_, err = readPage(b.view, bucketExpiry, place, limit, func(tx *bolt.Tx, entry, _ []byte) bool {
 		if second, _, ok := splitExpiryKey(entry); ok && second > last {
 			return false
 		}

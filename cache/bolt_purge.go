@@ -17,11 +17,10 @@ const purgeBite = 200
 func (b *Bolt) PurgeLinks(ctx context.Context, before time.Time, limit int) (int, error) {
 	purged := 0
 	for place := []byte(nil); purged < limit; {
-		ends, err := b.readEnds(place, before.Unix())
+		ends, err := b.readEnds(place, before.Unix(), min(purgeBite, limit-purged))
 		if err != nil {
 			return purged, failed("purging links", err)
 		}
-		ends = ends[:min(len(ends), purgeBite, limit-purged)]
 		if len(ends) == 0 {
 			break
 		}

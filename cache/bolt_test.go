@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"testing"
 
@@ -60,6 +61,45 @@ func TestAFileInUseIsRefusedAndNotTouched(t *testing.T) {
 	if files, err := os.ReadDir(filepath.Dir(path)); err != nil || len(files) != 1 {
 		t.Errorf("files %v, %v", files, err)
 	}
+}
+
+// TestAFileReplacedWhileItIsWaitedForIsNotServed: compact and restore hold the lock of the old file until the new
+// one is in its place, and whoever waited for that lock then has a file without a name.
+func TestAFileReplacedWhileItIsWaitedForIsNotServed(t *testing.T) {
+	path, other := newPath(t), newPath(t)
+	b, o := openBolt(t, path), openBolt(t, other)
+	put(t, b, numbered(1))
+	put(t, o, numbered(2))
+	noErr(t, o.Close())
+
+	opened := make(chan *cache.Bolt)
+	go func() {
+		waiting, err := cache.OpenBolt(path)
+		mustDo(t, err)
+		opened <- waiting
+	}()
+	for descriptors(t, path) < 2 {
+		runtime.Gosched() // until the other waits for the lock
+	}
+	noErr(t, os.Rename(other, path))
+	noErr(t, b.Close())
+	waiting := <-opened
+	defer waiting.Close() //nolint:errcheck // only read
+	wantLink(t, waiting, numbered(2))
+	wantNoLink(t, waiting, numbered(1).Key)
+}
+
+// descriptors counts how often this process has a file open.
+func descriptors(t *testing.T, path string) (n int) {
+	t.Helper()
+	all, err := os.ReadDir("/proc/self/fd")
+	noErr(t, err)
+	for _, fd := range all {
+		if to, err := os.Readlink("/proc/self/fd/" + fd.Name()); err == nil && to == path {
+			n++
+		}
+	}
+	return n
 }
 
 func TestTheFileIsItsOwnersAlone(t *testing.T) {

@@ -227,7 +227,7 @@ var promises = map[string]func(t *testing.T, s broker.Store){
 	},
 	"fewer links than asked mean that the end is reached": func(t *testing.T, s broker.Store) {
 		links := put(t, s, numberedUpTo(5)...)
-		for limit, want := range map[int]int{0: 0, 4: 4, 5: 5, 6: 5, 1000: 5} {
+		for limit, want := range map[int]int{-1: 0, 0: 0, 4: 4, 5: 5, 6: 5, 1000: 5} {
 			page, err := s.ListLinks(t.Context(), broker.Key{}, limit)
 			noErr(t, err)
 			if len(page) != want {

@@ -148,6 +148,11 @@ func apart[T any](ctx context.Context, l *Layer, write func() (T, error)) (T, er
 	case o := <-done:
 		return o.value, o.err
 	case <-ctx.Done():
+	}
+	select {
+	case o := <-done: // both at once: the outcome is the better answer
+		return o.value, o.err
+	default:
 		return none, failed("waiting for a write", ctx.Err())
 	}
 }

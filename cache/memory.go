@@ -144,9 +144,9 @@ func (m *Memory) ListLinks(_ context.Context, after broker.Key, limit int) ([]br
 	if found && after != (broker.Key{}) {
 		at++
 	}
-	rest := m.keys[at:]
-	links := make([]broker.Link, 0, min(limit, len(rest)))
-	for _, key := range rest[:min(max(limit, 0), len(rest))] {
+	page := m.keys[at:min(at+max(limit, 0), len(m.keys))]
+	links := make([]broker.Link, 0, len(page))
+	for _, key := range page {
 		link, err := m.link(key)
 		if err != nil {
 			return nil, err

@@ -2,9 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 )
@@ -24,7 +21,7 @@ and faults that can be switched on over HTTP. It forgets everything when it ends
 ` + "`linkbroker serve --sandbox`" + ` has one of its own.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			ctx, stop := untilSignal(cmd.Context())
 			defer stop()
 			f, err := startFake(ctx, address, sandboxSecret, nil)
 			if err != nil {

@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 )
@@ -27,9 +24,8 @@ WeChat, an app and an API key, and keeps all of that in data/sandbox.db.`,
   LINKBROKER_LISTEN=:8080 linkbroker serve --log-level=debug`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			ctx, stop := untilSignal(cmd.Context())
 			defer stop()
-			context.AfterFunc(ctx, stop) // the second signal does what it does to any program
 			if inSandbox {
 				return serveSandbox(ctx, cmd)
 			}

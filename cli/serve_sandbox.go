@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -84,12 +86,20 @@ The same as an SDK asks WeChat for it; its base URL is %[1]s/k/%[3]s
 
 All links, and upkeep:
   export LINKBROKER_KEY=%[3]s LINKBROKER_URL=%[2]s
-  linkbroker links list
-  linkbroker jobs list
+  %[4]s links list
+  %[4]s jobs list
 
 To open: %[1]s/docs
 
-`, s.public.url(), s.admin.url(), key)
+`, s.public.url(), s.admin.url(), key, invokedAs())
 	fake.explainFaults(w)
 	fmt.Fprintln(w, "\nCtrl-C ends it.")
+}
+
+// invokedAs is how the user ran this program, so that what is printed can be pasted.
+func invokedAs() string {
+	if strings.Contains(os.Args[0], "go-build") {
+		return "go run ."
+	}
+	return os.Args[0]
 }

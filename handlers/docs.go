@@ -25,8 +25,8 @@ var (
 
 // docs answers GET /docs with openapi.yaml as a page, written once. It runs no script and loads nothing, and its
 // policy forbids both.
-func docs() func(*gin.Context, caller) error {
-	page, err := renderDocs()
+func docs(publicURL string) func(*gin.Context, caller) error {
+	page, err := renderDocs(publicURL)
 	if err != nil {
 		panic(err) // of files that are part of the program, which a test renders
 	}
@@ -43,14 +43,15 @@ func docs() func(*gin.Context, caller) error {
 	}
 }
 
-func renderDocs() ([]byte, error) {
+func renderDocs(publicURL string) ([]byte, error) {
 	spec, err := readSpec(openAPI)
 	if err != nil {
 		return nil, err
 	}
 	t, err := template.New("docs").Funcs(template.FuncMap{
-		"prose": prose,
-		"css":   func() template.CSS { return template.CSS(docsCSS) }, //nolint:gosec // our own file
+		"prose":  prose,
+		"inline": inline,
+		"css":    func() template.CSS { return template.CSS(docsCSS) }, //nolint:gosec // our own file
 	}).Parse(docsHTML)
 	if err != nil {
 		return nil, err
@@ -62,7 +63,7 @@ func renderDocs() ([]byte, error) {
 		Codes                       []docsCode
 	}{
 		spec.get("info", "title").text(), spec.get("info", "summary").text(), spec.get("info", "description").text(),
-		docsGroups(spec), docsCodes(),
+		docsGroups(spec, publicURL), docsCodes(),
 	})
 	return page.Bytes(), err
 }
@@ -79,21 +80,25 @@ type docsOperation struct {
 	Parameters, Fields, Answers                     []docsField
 }
 
-// docsField is a parameter, a field of a body, or an answer by its status with the fields it has.
+// docsField is a parameter, a header, a field of a body, or an answer by its status with the headers and fields it has.
 type docsField struct {
 	Name, Type, Description string
 	Required                bool
-	Fields                  []docsField
+	Headers, Fields         []docsField
 }
 
-func docsGroups(spec node) []docsGroup {
+func docsGroups(spec node, publicURL string) []docsGroup {
 	var groups []docsGroup
+	base := publicURL
+	for server := range spec.get("servers").items() {
+		base = cmp.Or(base, server.get("url").text())
+	}
 	for tag := range spec.get("tags").items() {
 		group := docsGroup{Name: tag.get("name").text(), Description: tag.get("description").text()}
 		for path, item := range spec.get("paths").members() {
 			for method, op := range item.members() {
 				if op.get("tags").has(group.Name) {
-					group.Operations = append(group.Operations, docsOperationOf(path, method, item, op))
+					group.Operations = append(group.Operations, docsOperationOf(base, path, method, item, op))
 				}
 			}
 		}
@@ -102,19 +107,19 @@ func docsGroups(spec node) []docsGroup {
 	return groups
 }
 
-func docsOperationOf(path, method string, item, op node) docsOperation {
+func docsOperationOf(base, path, method string, item, op node) docsOperation {
 	body := op.get("requestBody", "content", "application/json")
 	o := docsOperation{
 		ID: op.get("operationId").text(), Method: strings.ToUpper(method), Path: path,
 		Summary: op.get("summary").text(), Description: op.get("description").text(),
-		Example: body.get("example").json(), Fields: docsFields(body.get("schema")),
+		Fields: docsFields(body.get("schema")),
+	}
+	if example := body.get("example"); example.exists() {
+		o.Example = "curl -H 'Authorization: Bearer KEY' -d '" + example.json() + "' " + base + path
 	}
 	for _, list := range []node{item.get("parameters"), op.get("parameters")} {
 		for p := range list.items() {
-			o.Parameters = append(o.Parameters, docsField{
-				Name: p.get("name").text(), Type: typeOf(p.get("schema")), Description: p.get("description").text(),
-				Required: p.get("required").text() == "true",
-			})
+			o.Parameters = append(o.Parameters, docsHeader(p.get("name").text(), p))
 		}
 	}
 	for status, answer := range op.get("responses").members() {
@@ -122,9 +127,20 @@ func docsOperationOf(path, method string, item, op node) docsOperation {
 		if strings.HasPrefix(status, "2") {
 			field.Fields = docsFields(answer.get("content", "application/json", "schema"))
 		}
+		for name, header := range answer.get("headers").members() {
+			field.Headers = append(field.Headers, docsHeader(name, header))
+		}
 		o.Answers = append(o.Answers, field)
 	}
 	return o
+}
+
+// docsHeader describes a header or a parameter, which are written alike.
+func docsHeader(name string, header node) docsField {
+	return docsField{
+		Name: name, Type: typeOf(header.get("schema")), Description: header.get("description").text(),
+		Required: header.get("required").text() == "true",
+	}
 }
 
 // docsFields lists the fields of an object. Of alternatives it takes the first, of a list the fields of an item.
@@ -180,21 +196,25 @@ func docsCodes() []docsCode {
 	return codes
 }
 
-// prose turns plain text into paragraphs, and what stands between backquotes into code.
+// prose turns plain text into paragraphs.
 func prose(text string) template.HTML {
-	var b strings.Builder
+	var paragraphs template.HTML
 	for paragraph := range strings.SplitSeq(strings.TrimSpace(text), "\n\n") {
-		if paragraph == "" {
-			continue
+		if paragraph != "" {
+			paragraphs += "<p>" + inline(paragraph) + "</p>\n"
 		}
-		b.WriteString("<p>")
-		for i, part := range strings.Split(template.HTMLEscapeString(paragraph), "`") {
-			if i%2 == 1 {
-				part = "<code>" + part + "</code>"
-			}
-			b.WriteString(part)
+	}
+	return paragraphs
+}
+
+// inline escapes plain text, and turns what stands between backquotes into code.
+func inline(text string) template.HTML {
+	var b strings.Builder
+	for i, part := range strings.Split(template.HTMLEscapeString(text), "`") {
+		if i%2 == 1 {
+			part = "<code>" + part + "</code>"
 		}
-		b.WriteString("</p>\n")
+		b.WriteString(part)
 	}
 	return template.HTML(b.String()) //nolint:gosec // escaped above
 }

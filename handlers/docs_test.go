@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/xml"
+	"errors"
 	"io"
 	"regexp"
 	"strings"
@@ -41,6 +42,12 @@ func TestDocs(t *testing.T) {
 			t.Errorf("no anchor for %s", problem)
 		}
 	})
+	t.Run("its example can be pasted", func(t *testing.T) {
+		want := "curl -H &#39;Authorization: Bearer KEY&#39; -d &#39;{&#34;path&#34;:&#34;pages/index/index&#34;,&#34;query&#34;:&#34;a=1&#34;}&#39; https://go.example.com/api/v1/links"
+		if !strings.Contains(page, want) {
+			t.Error("no example")
+		}
+	})
 	t.Run("its links lead somewhere", func(t *testing.T) {
 		for _, link := range regexp.MustCompile(`href="#([^"]+)"`).FindAllStringSubmatch(page, -1) {
 			if !strings.Contains(page, ` id="`+link[1]+`"`) {
@@ -68,7 +75,7 @@ func TestDocs(t *testing.T) {
 		dec := xml.NewDecoder(strings.NewReader(page))
 		dec.Strict, dec.AutoClose, dec.Entity = false, xml.HTMLAutoClose, xml.HTMLEntity
 		for {
-			if _, err := dec.Token(); err == io.EOF {
+			if _, err := dec.Token(); errors.Is(err, io.EOF) {
 				break
 			} else if err != nil {
 				t.Fatal(err)

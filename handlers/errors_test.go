@@ -133,7 +133,7 @@ func TestAProblemHasAllItsParts(t *testing.T) {
 			t.Errorf("%s is %v, want %v", name, problem[name], want)
 		}
 	}
-	if problem["hint"] == "" || !strings.Contains(problem["detail"].(string), "invalid weapp pagepath") {
+	if problem["hint"] == "" || problem["detail"] != "invalid weapp pagepath" {
 		t.Errorf("%v", problem)
 	}
 	if got := w.ask("POST", facade, `{"path":"p"}`).text(); !strings.HasSuffix(got, `rid: 6789-abcd"}`) {

@@ -52,8 +52,8 @@ func (a *api) listJobs(c *gin.Context, _ caller) error {
 // runJob answers POST /api/v1/jobs/{name}:run when the run is over, which for a backup may take minutes. Who hangs
 // up meanwhile does not end it.
 func (a *api) runJob(c *gin.Context, _ caller) error {
-	out := http.NewResponseController(c.Writer)
-	if err := errors.Join(out.SetReadDeadline(time.Time{}), out.SetWriteDeadline(time.Time{})); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	err := http.NewResponseController(c.Writer).SetWriteDeadline(time.Time{})
+	if err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
 	}
 	status, err := a.Jobs.Run(context.WithoutCancel(c.Request.Context()), c.Param("name"))

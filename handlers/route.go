@@ -36,7 +36,7 @@ func publicRoutes(a *api) []route {
 		{http.MethodGet, "/readyz", "", a.ready},
 		{http.MethodGet, "/version", "", a.version},
 		{http.MethodGet, "/openapi.yaml", "", serveOpenAPI},
-		{http.MethodGet, "/docs", "", docs()},
+		{http.MethodGet, "/docs", "", docs(a.PublicURL)},
 	}
 	for _, r := range facadeRoutes(a) {
 		routes = append(routes, r)

@@ -17,11 +17,10 @@ func NewServer(handler http.Handler, deadline time.Duration, logger *slog.Logger
 	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: header,
-		// net/http ends a request's context when the time to read it is over, even if it was read long before.
-		ReadTimeout:    body + deadline,
-		WriteTimeout:   body + deadline + reply,
-		IdleTimeout:    2 * time.Minute,
-		MaxHeaderBytes: 16 << 10,
-		ErrorLog:       slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		ReadTimeout:       header + body,
+		WriteTimeout:      body + deadline + reply, // counts from the end of the header
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}
 }

@@ -1,0 +1,94 @@
+package handlers_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// FuzzFacadeBody sends anything to the facade: HTTP 200, an errcode, and the same again for the same body.
+func FuzzFacadeBody(f *testing.F) {
+	for _, body := range clientBodies {
+		f.Add([]byte(body))
+	}
+	for _, body := range []string{
+		``, `{}`, `{"expire_time":"1e18"}`, `{"expire_interval":-0.0}`, `{"cloud_base":{"env":"e","x":null}}`, `{"x":null,"y":{"z":[1e999]}}`,
+		`{"path":"\ud800"}`, `{"path":"p","path":"q"}`, `{"cloud_base":[ ]}`, `{"is_expire":{}}`, `{"expire_type":1,"expire_interval":"7"}`,
+	} {
+		f.Add([]byte(body))
+	}
+	w := newFastWorld(f)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		w.t = t
+		ask := func() reply { return w.ask("POST", facade, string(body), "Content-Type: text/plain") }
+		first, again := ask(), ask()
+		if first.Code != http.StatusOK || !strings.HasPrefix(first.text(), `{"errcode":`) {
+			t.Fatalf("%d %s", first.Code, first.text())
+		}
+		if strings.HasPrefix(first.text(), `{"errcode":-1,`) {
+			t.Fatalf("our fault: %s\n%s", first.text(), w.log)
+		}
+		if first.text() != again.text() {
+			t.Fatalf("%s, and then %s", first.text(), again.text())
+		}
+	})
+}
+
+// FuzzNativeBody sends anything to the native interface: a link or a problem of the caller's, and the same again.
+func FuzzNativeBody(f *testing.F) {
+	for _, body := range []string{
+		`{"path":"p"}`, `{"path":"p","query":"b=2&a=1","least_life":"36h","scope":"s","extra":{"safety_notice":1}}`, `{"path":null}`, ``, `[]`,
+		`{"path":"p","cloud_base":{"env":"e"},"expire_time":1773000000.0}`, `{"path":"p","least_life":"-1h"}`, `{"path":"p","extra":{"a":{"a":1,"a":2}}}`,
+		`{"path":"p","expire_type":null,"expire_interval":29,"kind":"url_link"}`, `{"path":"p","extra":[]}`, `{"path":"p","x":1}`,
+	} {
+		f.Add([]byte(body))
+	}
+	w := newFastWorld(f)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		w.t = t
+		ask := func() reply {
+			return w.ask("POST", "/api/v1/links", string(body), as(shopKey), "Content-Type: text/plain")
+		}
+		first, again := ask(), ask()
+		if first.Code >= http.StatusInternalServerError {
+			t.Fatalf("our fault: %d %s\n%s", first.Code, first.text(), w.log)
+		}
+		if first.Code != again.Code {
+			t.Fatalf("%s, and then %s", first.text(), again.text())
+		}
+		if first.Code == http.StatusOK && answerOf(t, first).Key != answerOf(t, again).Key {
+			t.Fatalf("one body, two keys: %s and %s", first.text(), again.text())
+		}
+	})
+}
+
+// FuzzAddress sends anything as an address.
+func FuzzAddress(f *testing.F) {
+	for _, address := range []string{
+		"/api/v1/link?path=p&query=a%3D1", "/k/" + shopKey + "/wxa/generate_urllink?access_token=x", "/cgi-bin/token?appid=&secret=&grant_type=",
+		"/api/v1/link?path=p&cloud_base=%7B%22env%22%3A%22e%22%7D&expire_time=1e12", "//wxa//generate_urllink", "/api/v1/links/a:b:c", "/%2e%2e/", "/l/%00",
+	} {
+		f.Add(address, true)
+		f.Add(address, false)
+	}
+	w := newFastWorld(f)
+	f.Fuzz(func(t *testing.T, address string, get bool) {
+		w.t = t
+		method := http.MethodPost
+		if get {
+			method = http.MethodGet
+		}
+		r, err := http.NewRequestWithContext(t.Context(), method, "http://x", strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.URL, err = r.URL.Parse(address); err != nil {
+			return
+		}
+		for _, h := range []http.Handler{w.public, w.admin} {
+			if out := w.serve(h, r, as(adminKey)); out.Code >= http.StatusInternalServerError {
+				t.Errorf("our fault: %d %s\n%s", out.Code, out.Body, w.log)
+			}
+		}
+	})
+}
