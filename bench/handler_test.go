@@ -23,8 +23,9 @@ func public(b *testing.B) http.Handler {
 	b.Helper()
 	store := openStore(b)
 	links := newBroker(b, store)
-	client := broker.Client{Name: "bench", Role: broker.RoleGenerate, Digest: broker.DigestKey(apiKey)}
-	clients, err := broker.NewClients([]broker.Client{client})
+	clients, err := broker.OpenClients(b.Context(), store, []broker.Client{{
+		Name: "bench", Role: broker.RoleGenerate, Keys: []broker.ClientKey{{Digest: broker.DigestKey(apiKey)}},
+	}})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -68,24 +69,15 @@ func New(store Store, generator Generator, policy Policy, clock Clock) *Broker {
 // Apps gives the configured apps, with their defaults filled in.
 func (b *Broker) Apps() []App { return b.policy.Apps }
 
-// Drain lets nobody in any more, waits for the calls in flight, gives reserved units of quota back and flushes.
+// Drain lets nobody in any more, waits for the calls in flight, gives reserved units of quota back and flushes. Where
+// one of these fails, the others are done all the same.
 func (b *Broker) Drain(ctx context.Context) error {
-	if err := b.door.close(ctx); err != nil {
-		return err
-	}
-	var first error
+	errs := []error{b.door.close(ctx), b.budgets.release(ctx)}
 	for _, app := range b.apps {
-		if err := app.ledger.release(ctx); err != nil && first == nil {
-			first = err
-		}
+		errs = append(errs, app.ledger.release(ctx))
 	}
-	if err := b.budgets.release(ctx); err != nil && first == nil {
-		first = err
-	}
-	if _, err := b.Flush(ctx); err != nil {
-		return err
-	}
-	return first
+	_, err := b.Flush(context.WithoutCancel(ctx))
+	return errors.Join(append(errs, err)...)
 }
 
 // sleep waits, and reports whether it waited for the whole time.
