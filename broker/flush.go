@@ -3,7 +3,11 @@ package broker
 import (
 	"context"
 	"errors"
+	"slices"
 )
+
+// touchBite is how many uses are written at once: one transaction of 10,000 would hold up a miss for 90 ms.
+const touchBite = 500
 
 // Flush writes the uses counted in memory and tries again to store the links that could not be stored. What cannot
 // be written is kept for the next time.
@@ -11,16 +15,15 @@ func (b *Broker) Flush(ctx context.Context) (Counts, error) {
 	counts := Counts{}
 	err := b.storeAgain(ctx, counts)
 	taken := b.uses.take()
-	if len(taken) == 0 {
-		return counts, err
-	}
-	if touchErr := b.store.TouchLinks(ctx, taken); touchErr != nil {
-		for _, use := range taken {
-			b.uses.add(use)
+	for bite := range slices.Chunk(taken, touchBite) {
+		if touchErr := b.store.TouchLinks(ctx, bite); touchErr != nil {
+			for _, use := range taken[counts["touched"]:] {
+				b.uses.add(use)
+			}
+			return counts, errors.Join(err, touchErr)
 		}
-		return counts, errors.Join(err, touchErr)
+		counts["touched"] += len(bite)
 	}
-	counts["touched"] = len(taken)
 	return counts, err
 }
 
