@@ -24,6 +24,7 @@ const (
 	badGrant        broker.Code = "bad_grant"
 	noRoute         broker.Code = "no_route"
 	wrongMethod     broker.Code = "wrong_method"
+	hungUp          broker.Code = "hung_up"
 )
 
 // refusal is how an error of one code is told.
@@ -74,6 +75,7 @@ var refusals = map[broker.Code]refusal{
 	noRoute:              {404, 40066, "No such address", "See /docs."},
 	wrongMethod:          {405, 43002, "Wrong method", "See the Allow header."},
 	broker.Conflict:      {409, systemError, "Conflict", "See the detail."},
+	hungUp:               {499, systemError, "The caller hung up", "What was begun goes on; ask again."}, // nginx's status
 
 	broker.RateLimited:     {429, 45011, "Too fast", "Try again after the time in Retry-After."},
 	broker.BudgetExhausted: {429, 45009, "The key's own budget is used up", "Links that are stored are still answered. Try again when the quota day ends."},
@@ -85,11 +87,14 @@ func (a *api) refuse(c *gin.Context, err error) {
 	if !ok {
 		e = broker.Errorf(broker.Internal, "%w", err)
 	}
+	if errors.Is(err, context.Canceled) && c.Request.Context().Err() != nil {
+		e = broker.Errorf(hungUp, "the connection was closed before there was an answer") // and no failure of ours
+	}
 	r, ok := refusals[e.Code]
 	if !ok {
 		e, r = broker.Errorf(broker.Internal, "an error of the unknown code %q: %w", e.Code, err), refusals[broker.Internal]
 	}
-	if e.Code == broker.Internal && !errors.Is(err, context.Canceled) {
+	if e.Code == broker.Internal {
 		a.Logger.Error("a request met a defect", "route", c.FullPath(), "error", err)
 	}
 	if wait := retryAfter(r, e); wait > 0 {

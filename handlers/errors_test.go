@@ -1,15 +1,18 @@
 package handlers_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"linkbroker/broker"
 	"linkbroker/cache"
@@ -149,6 +152,31 @@ func TestRetryAfterIsWhenTheQuotaDayEnds(t *testing.T) {
 	if got := out.Header().Get("Retry-After"); got != "43200" {
 		t.Errorf("Retry-After %q", got)
 	}
+}
+
+func TestACallerWhoHangsUpIsNoFailureOfOurs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newLiveWorld(t)
+		release := make(chan struct{})
+		w.weChat.before = func() { <-release }
+		for _, address := range []string{"/api/v1/links", "/wxa/generate_urllink"} {
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(100*time.Millisecond, cancel)
+			r := httptest.NewRequestWithContext(ctx, "POST", address, strings.NewReader(`{"path":"p"}`))
+			out := w.serve(w.public, r, as(shopKey))
+			if strings.HasPrefix(address, "/wxa/") {
+				wantErrCode(t, reply{out}, -1)
+			} else if out.Code != 499 {
+				t.Errorf("%s: %d %s", address, out.Code, out.Body)
+			}
+		}
+		close(release)
+		synctest.Wait()
+		if got := answerOf(t, w.ask("POST", "/api/v1/links", `{"path":"p"}`, as(shopKey))); got.Outcome != "hit" || w.weChat.calls() != 1 {
+			t.Errorf("what was begun did not go on: %+v", got)
+		}
+		wantFigures(t, w.figures(), `linkbroker_http_requests_total{class="5xx",listener="public"} 0`)
+	})
 }
 
 func TestAStoreThatCannotBeReadIsToldWithoutParticulars(t *testing.T) {
