@@ -15,6 +15,9 @@ const (
 	// safetyMargin is taken off every end of life, for clocks that differ and for the time a visitor needs.
 	safetyMargin = time.Minute
 
+	// lastSecond is where an expire_time is cut off: beyond it time.Unix overflows, and milliseconds lie far below.
+	lastSecond = 1 << 53
+
 	// roundingHorizon: further away than this an expire_time may be rounded down to the app's grain, because front
 	// ends send "now + 7 days" to the second and would never share a link.
 	roundingHorizon = 48 * time.Hour
@@ -43,7 +46,7 @@ func ParseExpiry(expireType, interval, at *int64) (Expiry, error) {
 	case kind == 1 && interval == nil:
 		return Expiry{}, Errorf(InvalidExpiry, "expire_type 1 needs expire_interval, a number of days from 1 to 30")
 	case kind == 0 && at != nil:
-		return Expiry{At: time.Unix(*at, 0).UTC()}, nil
+		return Expiry{At: time.Unix(min(max(*at, 0), lastSecond), 0).UTC()}, nil
 	case interval == nil:
 		return Expiry{}, nil
 	case *interval < 1:

@@ -26,6 +26,8 @@ func TestParseExpiry(t *testing.T) {
 		{claim: "type 0 with a time is a moment", expireType: n(0), time: n(at.Unix()), interval: n(7), want: broker.Expiry{At: at}},
 		{claim: "type 1 ignores the time", expireType: n(1), interval: n(7), time: n(at.Unix()), want: broker.Expiry{Days: 7}},
 		{claim: "an interval beyond any integer is just long", interval: n(1 << 62), want: broker.Expiry{Days: 1 << 16}},
+		{claim: "a time beyond any year is just far away", time: n(1<<63 - 1), want: broker.Expiry{At: time.Unix(1<<53, 0).UTC()}},
+		{claim: "a time before 1970 is the beginning", time: n(-1 << 63), want: broker.Expiry{At: time.Unix(0, 0).UTC()}},
 		{claim: "type 1 without an interval fails", expireType: n(1), fails: true},
 		{claim: "an interval of 0 fails", interval: n(0), fails: true},
 		{claim: "a negative interval fails", expireType: n(1), interval: n(-3), fails: true},

@@ -34,8 +34,7 @@ func (b *Broker) generate(ctx context.Context, w want, urgent <-chan struct{}) (
 		if !spent {
 			bill.refund()
 		}
-		b.remember(w, err, began)
-		return result{}, err
+		return result{}, b.remember(w, err, began)
 	}
 	if !w.app.Accepts(made.URL) {
 		return result{}, Errorf(Unavailable, "WeChat's answer carries a link that is not https on a host of link_hosts")

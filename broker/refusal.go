@@ -25,23 +25,37 @@ func (b *Broker) refused(w want, now time.Time) error {
 	return b.refusals.check(w.key, now)
 }
 
-// remember keeps what a failed flight taught: about the key, about the app, or that WeChat is away.
-func (b *Broker) remember(w want, err error, began time.Time) {
+// remember keeps what a failed flight taught: about the key, about the app, or that WeChat is away. It gives the error
+// with the time for which it is remembered.
+func (b *Broker) remember(w want, err error, began time.Time) error {
 	now := b.clock()
+	until := now
 	switch CodeOf(err) { //nolint:exhaustive // the other classes teach nothing that outlasts the flight
 	case InvalidPath, InvalidQuery, InvalidExpiry, InvalidEnv:
-		b.refusals.put(w.key, err, now.Add(refusalMemory), now)
+		until = now.Add(refusalMemory)
+		b.refusals.put(w.key, err, until, now)
 	case AppNotReleased, AppForbidden:
-		w.app.trouble.set(err, now.Add(appMemory))
+		until = now.Add(appMemory)
+		w.app.trouble.set(err, until)
 	case TokenRefused:
-		w.app.trouble.set(err, now.Add(tokenMemory))
+		until = now.Add(tokenMemory)
+		w.app.trouble.set(err, until)
 	case Unavailable:
 		w.app.trouble.away(err, began, now)
 	case QuotaExhausted:
-		if e, ok := errors.AsType[*Error](err); ok && e.ErrCode != 0 && w.app.trouble.closeUntil(err, w.app.zone().nextDay(now), now) {
+		e, ok := errors.AsType[*Error](err)
+		if !ok || e.ErrCode == 0 {
+			break // our own ledger says so, and says until when
+		}
+		until = w.app.zone().nextDay(now)
+		if w.app.trouble.closeUntil(err, until, now) {
 			b.policy.Observe(Event{Name: QuotaClosed, App: w.app.ID, Err: err})
 		}
 	}
+	if until.After(now) {
+		return retryLater(err, until.Sub(now))
+	}
+	return err
 }
 
 // trouble is what stands between an app and WeChat at the moment.

@@ -80,8 +80,8 @@ func TestTheDayLatchClosesUntilTheQuotaDayEndsAndProbesHourly(t *testing.T) {
 		before := w.called()
 		for minute := range 16 * 60 { // until midnight in Shanghai
 			err := r.failure(t, query(fmt.Sprint("b=", minute)), broker.QuotaExhausted)
-			if err.RetryAfter <= 0 && minute > 0 && minute%60 != 0 {
-				t.Fatalf("in minute %d: no time to retry after", minute)
+			if left := 16*time.Hour - time.Duration(minute)*time.Minute; err.RetryAfter != left {
+				t.Fatalf("in minute %d: retry after %s, want the rest of the day, %s", minute, err.RetryAfter, left)
 			}
 			r.get(t, query("a=1"), broker.Hit)
 			time.Sleep(time.Minute)
