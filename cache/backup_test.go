@@ -190,6 +190,27 @@ func TestRestoringKeepsWhatItReplaces(t *testing.T) {
 	wantLink(t, old, numbered(2))
 }
 
+func TestRestoringTwiceWithinASecondKeepsBoth(t *testing.T) {
+	path := newPath(t)
+	b := openBolt(t, path)
+	put(t, b, numbered(1))
+	backup := filepath.Join(t.TempDir(), "backup.db")
+	_, err := b.Backup(t.Context(), backup, nil)
+	noErr(t, err)
+	put(t, b, numbered(2))
+	noErr(t, b.Close())
+
+	first, err := cache.Restore(t.Context(), backup, path, options())
+	noErr(t, err)
+	again, err := cache.Restore(t.Context(), backup, path, options())
+	noErr(t, err)
+	if first == again {
+		t.Fatalf("both are kept as %s", first)
+	}
+	wantLink(t, openBolt(t, first), numbered(2))
+	wantNoLink(t, openBolt(t, again), numbered(2).Key)
+}
+
 func TestRestoringToAnEmptyPlaceKeepsNothing(t *testing.T) {
 	b := openBolt(t, newPath(t))
 	put(t, b, numbered(1))

@@ -37,9 +37,19 @@ func Restore(ctx context.Context, backup, path string, opts Options) (kept strin
 	return kept, replaceFile(ctx, path, kept, backup)
 }
 
-// aside names what a file is kept as when another takes its place.
+// aside names what a file is kept as when another takes its place. Of two within a second, the later has a number.
 func (o Options) aside(path, why string) string {
-	return path + "." + why + "-" + o.Clock().UTC().Format(stamp)
+	name := path + "." + why + "-" + o.Clock().UTC().Format(stamp)
+	free := name
+	for n := 2; isThere(free); n++ {
+		free = fmt.Sprintf("%s-%d", name, n)
+	}
+	return free
+}
+
+func isThere(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 // replaceFile puts a copy of a backup, or an empty store if that is "", into the place of a file, and marks it as
