@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"encoding/hex"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,8 +17,6 @@ import (
 	"linkbroker/broker"
 	"linkbroker/cache"
 )
-
-var update = flag.Bool("update", false, "write golden files anew")
 
 // noon is a moment with every digit of its nanoseconds in use.
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 123456789, time.UTC)
@@ -82,7 +79,7 @@ func TestALinkComesBackFromItsRecordUnchanged(t *testing.T) {
 func TestRecordsAreReadForever(t *testing.T) {
 	golden := filepath.Join("testdata", "records.golden")
 	links := recordedLinks()
-	if *update {
+	if os.Getenv("GOLDEN") == "update" {
 		writeGolden(t, golden, links)
 	}
 	file, err := os.Open(golden)
