@@ -113,6 +113,15 @@ func (b *budgets) day(name dayBudget) *ledger {
 	return l
 }
 
+// Spent says how many generations of today count against the daily budget of a client: 0 if it has none.
+func (b *Broker) Spent(ctx context.Context, client Client) (int64, error) {
+	if client.Grant.GenerationsPerDay == 0 {
+		return 0, nil
+	}
+	day := b.budgets.day(dayBudget{client: client.Name, limit: client.Grant.GenerationsPerDay})
+	return day.used(ctx, b.clock())
+}
+
 // release gives reserved units back.
 func (b *budgets) release(ctx context.Context) error {
 	b.mu.Lock()

@@ -237,12 +237,12 @@ func TestTokens(t *testing.T) {
 	}
 	now := time.Unix(2_000_000_000, 0)
 	shop, digest, _ := clients.ByKey(shopKey, now)
-	token := tokens.Sign(shop, digest, appid, now)
+	token := tokens.Sign(*shop, digest, appid, now)
 
 	t.Run("a token names its client and app until it expires", func(t *testing.T) {
 		client, app, err := tokens.Check(token, now.Add(7199*time.Second))
 		if err != nil || client.Name != "shop" || app != appid {
-			t.Errorf("got %s, %s, %v", client.Name, app, err)
+			t.Errorf("got %v, %s, %v", client, app, err)
 		}
 		if _, _, err := tokens.Check(token, now.Add(7200*time.Second)); !errors.Is(err, broker.ErrTokenExpired) {
 			t.Errorf("after 7,200 s: %v", err)
@@ -336,8 +336,27 @@ func TestSignedRequests(t *testing.T) {
 			asked := broker.SigningText(appid, "pages/a", "id=1", test.until)
 			client, err := clients.Signed(test.signer, asked, signature, test.until, now)
 			if test.ok != (err == nil) || err != nil && !errors.Is(err, broker.BadCredential) {
-				t.Errorf("got %v, %v", client.Name, err)
+				t.Errorf("got %v, %v", client, err)
 			}
 		})
+	}
+}
+
+// TestNobodyHasNoKey holds what stands in for an unknown client against the key that it is checked with.
+func TestNobodyHasNoKey(t *testing.T) {
+	store := cache.NewMemory()
+	clients := openClients(t, store, configured("shop", shopKey))
+	now := time.Unix(1_800_000_000, 0)
+	text := broker.SigningText(appid, "pages/a", "id=1", now.Unix()+300)
+	if client, err := clients.Signed("nobody", text, broker.KeyDigest{}.Sign(text), now.Unix()+300, now); !errors.Is(err, broker.BadCredential) {
+		t.Errorf("a signature under no key: %v, %v", client, err)
+	}
+	tokens, err := broker.OpenTokens(t.Context(), store, clients)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := tokens.Sign(broker.Client{Name: "nobody"}, broker.KeyDigest{}, appid, now)
+	if client, _, err := tokens.Check(token, now); !errors.Is(err, broker.ErrTokenInvalid) {
+		t.Errorf("a token under no key: %v, %v", client, err)
 	}
 }

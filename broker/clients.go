@@ -5,7 +5,6 @@ import (
 	"crypto/subtle"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,10 +22,10 @@ type Clients struct {
 	used map[KeyDigest]time.Time // when a key of the store was last used; written by Flush
 }
 
-// directory is one state of the directory.
+// directory is one state of the directory. Nobody changes a client in it: every request reads them.
 type directory struct {
-	byDigest map[KeyDigest]Client
-	byName   map[string]Client
+	byDigest map[KeyDigest]*Client
+	byName   map[string]*Client
 }
 
 // OpenClients reads the clients of the store beside those of the configuration.
@@ -56,9 +55,9 @@ func (c *Clients) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d := &directory{byDigest: make(map[KeyDigest]Client), byName: make(map[string]Client)}
+	d := &directory{byDigest: make(map[KeyDigest]*Client), byName: make(map[string]*Client)}
 	for _, client := range slices.Concat(c.configured, stored) {
-		if err := d.add(client); err != nil {
+		if err := d.add(&client); err != nil {
 			return err
 		}
 	}
@@ -66,7 +65,7 @@ func (c *Clients) read(ctx context.Context) error {
 	return nil
 }
 
-func (d *directory) add(client Client) error {
+func (d *directory) add(client *Client) error {
 	if _, taken := d.byName[client.Name]; taken {
 		return Errorf(Conflict, "two clients are named %q", client.Name)
 	}
@@ -81,11 +80,14 @@ func (d *directory) add(client Client) error {
 }
 
 // ByKey finds the client of an API key that may be used at the moment. Only digests are compared, so the time it
-// takes tells nothing of a key.
-func (c *Clients) ByKey(key string, now time.Time) (Client, KeyDigest, bool) {
+// takes tells nothing of a key. The client is the directory's own and not to be changed.
+func (c *Clients) ByKey(key string, now time.Time) (*Client, KeyDigest, bool) {
 	digest := DigestKey(key)
 	client, known := c.directory.Load().byDigest[digest]
-	ok := known && client.Enabled(now)
+	if !known {
+		return nil, digest, false
+	}
+	ok := client.Enabled(now)
 	for _, k := range client.Keys {
 		if subtle.ConstantTimeCompare(k.Digest[:], digest[:]) == 1 {
 			ok = ok && k.live(now)
@@ -99,14 +101,29 @@ func (c *Clients) ByKey(key string, now time.Time) (Client, KeyDigest, bool) {
 
 // ByName finds a client.
 func (c *Clients) ByName(name string) (Client, bool) {
-	client, ok := c.directory.Load().byName[name]
-	return client, ok
+	if client, ok := c.directory.Load().byName[name]; ok {
+		return *client, true
+	}
+	return Client{}, false
+}
+
+// named finds a client whose word is to be checked. For a name that is nobody's it gives a client who may nothing but
+// has a key, so that checking takes as long and the time does not tell names.
+func (c *Clients) named(name string) *Client {
+	if client, ok := c.directory.Load().byName[name]; ok {
+		return client
+	}
+	return &Client{Disabled: true, Keys: make([]ClientKey, 1)}
 }
 
 // List gives all clients in the order of their names.
 func (c *Clients) List() []Client {
-	byName := func(a, b Client) int { return strings.Compare(a.Name, b.Name) }
-	return slices.SortedFunc(maps.Values(c.directory.Load().byName), byName)
+	d := c.directory.Load()
+	list := make([]Client, 0, len(d.byName))
+	for _, name := range slices.Sorted(maps.Keys(d.byName)) {
+		list = append(list, *d.byName[name])
+	}
+	return list
 }
 
 // Enabled counts the clients that may ask at the moment.

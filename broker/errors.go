@@ -22,7 +22,7 @@ const (
 	UnknownApp       Code = "unknown_app"        // no app of that appid is configured
 	NotFound         Code = "not_found"          // no such link
 	Conflict         Code = "conflict"           // it exists already, or stands where it cannot be changed
-	BadCredential    Code = "bad_credential"     // the key, token or signature is not valid
+	BadCredential    Code = "bad_credential"     //nolint:gosec // the key, token or signature is not valid
 	Forbidden        Code = "forbidden"          // the client may not do this
 	RateLimited      Code = "rate_limited"       // the client's or address's own rate is used up
 	BudgetExhausted  Code = "budget_exhausted"   // the client's own generations of the day are used up

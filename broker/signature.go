@@ -31,19 +31,19 @@ func (d KeyDigest) Sign(text string) string {
 }
 
 // Signed checks a request that a client's server has signed, and gives the client.
-func (c *Clients) Signed(name, text, signature string, until int64, now time.Time) (Client, error) {
-	client, known := c.ByName(name)
+func (c *Clients) Signed(name, text, signature string, until int64, now time.Time) (*Client, error) {
+	client := c.named(name)
 	good := false
 	for _, key := range client.Keys {
 		good = key.live(now) && hmac.Equal([]byte(key.Digest.Sign(text)), []byte(signature)) || good
 	}
 	switch {
-	case !known || !good || client.Publishable || !client.Enabled(now):
-		return Client{}, Errorf(BadCredential, "the signature is not valid")
+	case !good || client.Publishable || !client.Enabled(now):
+		return nil, Errorf(BadCredential, "the signature is not valid")
 	case until <= now.Unix():
-		return Client{}, Errorf(BadCredential, "the signature has expired: sign a later until")
+		return nil, Errorf(BadCredential, "the signature has expired: sign a later until")
 	case until > now.Add(longestSignature).Unix():
-		return Client{}, Errorf(BadCredential, "until is more than 24 hours away")
+		return nil, Errorf(BadCredential, "until is more than 24 hours away")
 	}
 	return client, nil
 }

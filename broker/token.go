@@ -59,23 +59,23 @@ var (
 )
 
 // Check gives the client and the app of a token. A client whose key is gone is gone with its tokens.
-func (t *Tokens) Check(token string, now time.Time) (Client, string, error) {
+func (t *Tokens) Check(token string, now time.Time) (*Client, string, error) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(strings.TrimPrefix(token, tokenPrefix))
 	if err != nil || len(raw) < sha256.Size+8 {
-		return Client{}, "", ErrTokenInvalid
+		return nil, "", ErrTokenInvalid
 	}
 	mac, payload := raw[:sha256.Size], raw[sha256.Size:]
 	name, app, _ := strings.Cut(string(payload[8:]), "\x00")
-	client, _ := t.clients.ByName(name)
+	client := t.clients.named(name)
 	good := false
 	for _, key := range client.Keys {
 		good = key.live(now) && hmac.Equal(mac, t.mac(key.Digest, payload)) || good
 	}
 	switch {
 	case !good || !client.Enabled(now):
-		return Client{}, "", ErrTokenInvalid
+		return nil, "", ErrTokenInvalid
 	case uint64(now.Unix()) >= binary.BigEndian.Uint64(payload): //nolint:gosec // after 1970
-		return Client{}, "", ErrTokenExpired
+		return nil, "", ErrTokenExpired
 	}
 	return client, app, nil
 }
