@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"time"
@@ -55,9 +56,25 @@ func addConfigFlag(cmd *cobra.Command) {
 func readConfig(cmd *cobra.Command) (*Settings, error) {
 	named := cmp.Or(cmd.Flag("config").Value.String(), os.Getenv(variablePrefix+"CONFIG"))
 	name := cmp.Or(named, defaultConfigFile)
-	contents, err := os.ReadFile(name) //nolint:gosec // the operator names the file
+	contents, mode, err := readWithMode(name)
 	if err != nil && (named != "" || !errors.Is(err, fs.ErrNotExist)) {
-		return nil, fmt.Errorf("reading the configuration: %w", err)
+		return nil, misconfigured{fmt.Errorf("reading the configuration: %w", err)}
 	}
-	return LoadConfig(Sources{FileName: name, File: contents, Environ: os.Environ(), Flags: cmd.Flags(), Now: time.Now()})
+	return LoadConfig(Sources{
+		FileName: name, File: contents, FileMode: mode, Environ: os.Environ(), Flags: cmd.Flags(), Now: time.Now(),
+	})
+}
+
+func readWithMode(name string) ([]byte, fs.FileMode, error) {
+	file, err := os.Open(name) //nolint:gosec // the operator names the file
+	if err != nil {
+		return nil, 0, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, 0, err
+	}
+	contents, err := io.ReadAll(file)
+	return contents, info.Mode().Perm(), err
 }

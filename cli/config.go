@@ -3,29 +3,42 @@ package cli
 import (
 	"time"
 
-	"linkbroker/broker"
 	"linkbroker/wechat"
 )
 
 // Config is everything an operator can set. Each field's koanf tag is its key in config.yaml, which explains it.
 type Config struct {
-	Listen    string         `koanf:"listen"`
-	PublicURL string         `koanf:"public_url"`
-	Deadline  time.Duration  `koanf:"deadline"`
-	Admin     AdminConfig    `koanf:"admin"`
-	Store     string         `koanf:"store"`
-	Cache     CacheConfig    `koanf:"cache"`
-	Apps      []AppConfig    `koanf:"apps"`
-	Clients   []ClientConfig `koanf:"clients"`
-	Jobs      JobsConfig     `koanf:"jobs"`
-	Backup    BackupConfig   `koanf:"backup"`
-	Log       LogConfig      `koanf:"log"`
+	Listen         string         `koanf:"listen"`
+	TLS            TLSConfig      `koanf:"tls"`
+	PublicURL      string         `koanf:"public_url"`
+	TrustedProxies []string       `koanf:"trusted_proxies"`
+	Deadline       time.Duration  `koanf:"deadline"`
+	Admin          AdminConfig    `koanf:"admin"`
+	Store          string         `koanf:"store"`
+	Cache          CacheConfig    `koanf:"cache"`
+	Apps           []AppConfig    `koanf:"apps"`
+	Clients        []ClientConfig `koanf:"clients"`
+	Limits         LimitsConfig   `koanf:"limits"`
+	Jobs           JobsConfig     `koanf:"jobs"`
+	Backup         BackupConfig   `koanf:"backup"`
+	Audit          AuditConfig    `koanf:"audit"`
+	Log            LogConfig      `koanf:"log"`
 }
 
 // AdminConfig is the listener for administrators.
 type AdminConfig struct {
-	Listen string `koanf:"listen"`
+	Listen    string    `koanf:"listen"`
+	TLS       TLSConfig `koanf:"tls"`
+	PublicURL string    `koanf:"public_url"`
 }
+
+// TLSConfig is the certificate of a listener. Without one it speaks plain HTTP.
+type TLSConfig struct {
+	CertFile string `koanf:"cert_file"`
+	KeyFile  string `koanf:"key_file"`
+}
+
+func (t TLSConfig) on() bool { return t.CertFile != "" }
 
 // CacheConfig is the memory in front of the store.
 type CacheConfig struct {
@@ -48,13 +61,11 @@ type AppConfig struct {
 	PrewarmReserve  float64          `koanf:"prewarm_reserve"`
 }
 
-// ClientConfig is one API key and what its owner may do.
-type ClientConfig struct {
-	Name      string        `koanf:"name"`
-	Key       wechat.Secret `koanf:"key"`
-	Role      broker.Role   `koanf:"role"`
-	Apps      []string      `koanf:"apps"`
-	ExpiresAt time.Time     `koanf:"expires_at"`
+// LimitsConfig bounds what an address may do that shows a key which everybody knows, or a wrong one.
+type LimitsConfig struct {
+	AddressRequestsPerSecond    int `koanf:"address_requests_per_second"`
+	AddressGenerationsPerMinute int `koanf:"address_generations_per_minute"`
+	FailedLoginsPerMinute       int `koanf:"failed_logins_per_minute"`
 }
 
 // JobsConfig says when upkeep runs, each job in cron's syntax.
@@ -77,6 +88,11 @@ func (j JobsConfig) all() []jobSchedule {
 type BackupConfig struct {
 	Dir  string `koanf:"dir"`
 	Keep int    `koanf:"keep"`
+}
+
+// AuditConfig says how long is kept who did what.
+type AuditConfig struct {
+	Retention time.Duration `koanf:"retention"`
 }
 
 // LogConfig says what is logged, and how.
@@ -110,7 +126,9 @@ func DefaultConfig() Config {
 			Flush:    "@every 5s",
 			Backup:   "30 3 * * *",
 		},
+		Limits: LimitsConfig{AddressRequestsPerSecond: 20, AddressGenerationsPerMinute: 30, FailedLoginsPerMinute: 10},
 		Backup: BackupConfig{Dir: "data/backups", Keep: 7},
+		Audit:  AuditConfig{Retention: 400 * 24 * time.Hour},
 		Log:    LogConfig{Level: "info", Format: formatText},
 	}
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -31,7 +32,11 @@ func (l *loader) check(cfg Config, now time.Time) {
 	}
 	l.checkApps(cfg.Apps)
 	l.checkClients(cfg, now)
+	l.checkLimits(cfg.Limits)
 	l.checkJobs(cfg)
+	if cfg.Audit.Retention < 24*time.Hour {
+		l.refuse("audit.retention", "must be 1d or more")
+	}
 	l.oneOf("log.format", cfg.Log.Format, formatText, formatJSON)
 	if new(slog.LevelVar).UnmarshalText([]byte(cfg.Log.Level)) != nil {
 		l.refuse("log.level", "must be debug, info, warn or error")
@@ -55,12 +60,53 @@ func (l *loader) checkListeners(cfg Config) {
 	if cfg.Listen == cfg.Admin.Listen && !strings.HasSuffix(cfg.Listen, ":0") {
 		l.refuse("admin.listen", "is the same address as listen: administrators have a listener of their own")
 	}
-	if cfg.PublicURL == "" {
+	l.checkURL("public_url", cfg.PublicURL)
+	l.checkURL("admin.public_url", cfg.Admin.PublicURL)
+	l.checkTLS("tls", cfg.TLS)
+	l.checkTLS("admin.tls", cfg.Admin.TLS)
+	l.checkProxies(cfg.TrustedProxies)
+}
+
+func (l *loader) checkURL(path, text string) {
+	if u, err := url.Parse(text); text != "" && (err != nil || !isPlain(u) || u.Scheme != "https" && u.Scheme != "http") {
+		l.refuse(path, "must be an address such as https://go.example.com, without query")
+	}
+}
+
+// checkTLS reads the files, so that a broken certificate is found before it is served.
+func (l *loader) checkTLS(path string, files TLSConfig) {
+	switch {
+	case files.CertFile == "" && files.KeyFile == "":
+		return
+	case files.CertFile == "":
+		l.refuse(path+".cert_file", "is missing beside key_file: set both, or neither for plain HTTP")
+		return
+	case files.KeyFile == "":
+		l.refuse(path+".key_file", "is missing beside cert_file: set both, or neither for plain HTTP")
 		return
 	}
-	if u, err := url.Parse(cfg.PublicURL); err != nil || !isPlain(u) || u.Scheme != "https" && u.Scheme != "http" {
-		l.refuse("public_url", "must be an address such as https://go.example.com, without query")
+	if _, err := tls.LoadX509KeyPair(files.CertFile, files.KeyFile); err != nil {
+		l.refuse(path+".cert_file", "cannot be used with its key_file: %s", err)
 	}
+}
+
+func (l *loader) checkProxies(proxies []string) {
+	for _, proxy := range proxies {
+		switch prefix, err := parsePrefix(proxy); {
+		case err != nil:
+			l.refuse("trusted_proxies", "must be addresses such as 10.0.0.7, or ranges such as 10.0.0.0/24")
+		case prefix.Bits() == 0:
+			l.refuse("trusted_proxies", "would trust everybody, and so whatever address a stranger claims to have")
+		}
+	}
+}
+
+// parsePrefix reads an address or a range of them.
+func parsePrefix(text string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(text); err == nil {
+		return addr.Unmap().Prefix(addr.Unmap().BitLen())
+	}
+	return netip.ParsePrefix(text)
 }
 
 func (l *loader) checkAddress(path, address string) {
@@ -169,46 +215,18 @@ func (l *loader) checkHosts(path string, hosts []string) {
 	}
 }
 
-// clientName is what can stand in a log and a metric as it is.
-var clientName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
-
-func (l *loader) checkClients(cfg Config, now time.Time) {
-	enabled := 0
-	keys := make(map[wechat.Secret]string)
-	taken := make(map[string]string)
-	for i, client := range cfg.Clients {
-		at := "clients[" + strconv.Itoa(i) + "]"
-		l.checkClient(at, client, cfg.Apps)
-		if first := taken[client.Name]; first != "" {
-			l.refuse(at+".name", "is the same as %s.name: logs and metrics could not tell them apart", first)
-		}
-		if first := keys[client.Key]; first != "" {
-			l.refuse(at+".key", "is the same as %s.key: each client needs its own", first)
-		}
-		taken[client.Name], keys[client.Key] = at, at
-		if client.ExpiresAt.IsZero() || now.Before(client.ExpiresAt) {
-			enabled++
+func (l *loader) checkLimits(limits LimitsConfig) {
+	const most = 1_000_000
+	for path, value := range map[string]int{
+		"limits.address_requests_per_second":    limits.AddressRequestsPerSecond,
+		"limits.address_generations_per_minute": limits.AddressGenerationsPerMinute,
+	} {
+		if value < 0 || value > most {
+			l.refuse(path, "must be from 0 (no limit) to %d", most)
 		}
 	}
-	if enabled == 0 {
-		l.refuse("clients", "has no client whose key is good: nobody could ask; give one a name, a key and a role")
-	}
-}
-
-func (l *loader) checkClient(at string, client ClientConfig, apps []AppConfig) {
-	if !clientName.MatchString(client.Name) {
-		l.refuse(at+".name", "must be 1 to 64 characters out of A-Z a-z 0-9 . _ -")
-	}
-	if client.Key == "" {
-		l.refuse(at+".key", "is missing: `openssl rand -hex 24` makes one")
-	} else if err := broker.CheckAPIKey(string(client.Key)); err != nil {
-		l.refuse(at+".key", "cannot be one: an API key has 16 to 128 characters out of A-Z a-z 0-9 _ -")
-	}
-	l.oneOf(at+".role", string(client.Role), string(broker.RoleRead), string(broker.RoleGenerate), string(broker.RoleAdmin))
-	for _, app := range client.Apps {
-		if !slices.ContainsFunc(apps, func(a AppConfig) bool { return a.AppID == app }) {
-			l.refuse(at+".apps", "names an app that is not in apps: check the appid")
-		}
+	if limits.FailedLoginsPerMinute < 1 || limits.FailedLoginsPerMinute > most {
+		l.refuse("limits.failed_logins_per_minute", "must be from 1 to %d", most)
 	}
 }
 

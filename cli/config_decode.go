@@ -51,8 +51,8 @@ func decodeText(from, to reflect.Value) (any, error) {
 	}
 	switch to.Interface().(type) {
 	case time.Duration:
-		value, err := time.ParseDuration(text)
-		return value, orError(err, "must be a duration such as 4s, 90m or 1h30m")
+		value, err := parseDuration(text)
+		return value, orError(err, "must be a duration such as 4s, 90m, 1h30m or 400d")
 	case time.Time:
 		value, err := time.Parse(time.RFC3339, text)
 		return value, orError(err, "must be a moment such as 2030-01-31T08:00:00+08:00")
@@ -62,11 +62,33 @@ func decodeText(from, to reflect.Value) (any, error) {
 	case float64:
 		value, err := strconv.ParseFloat(text, 64)
 		return value, orError(err, "must be a number")
+	case bool:
+		return text == "true", orError(notBool(text), "must be true or false")
+	case PathConfig:
+		var rule PathConfig
+		err := rule.UnmarshalText([]byte(text))
+		return rule, err
 	case []string:
 		return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' }), nil
 	default:
 		return text, nil
 	}
+}
+
+// parseDuration knows days beside Go's units.
+func parseDuration(text string) (time.Duration, error) {
+	if days, inDays := strings.CutSuffix(text, "d"); inDays {
+		n, err := strconv.ParseUint(days, 10, 16)
+		return time.Duration(n) * 24 * time.Hour, err //nolint:gosec // 16 bits
+	}
+	return time.ParseDuration(text)
+}
+
+func notBool(text string) error {
+	if text == "true" || text == "false" {
+		return nil
+	}
+	return strconv.ErrSyntax
 }
 
 func orError(err error, text string) error {

@@ -31,11 +31,16 @@ func isSectionList(kind reflect.Type) bool {
 	return kind.Kind() == reflect.Slice && isSection(kind.Elem())
 }
 
+// isTextual reports whether a text can stand for a section as well.
+func isTextual(kind reflect.Type) bool { return kind == reflect.TypeFor[PathConfig]() }
+
 // settingNamed finds the setting that the rest of an environment variable's name means, and gives its path:
 // ADMIN_LISTEN is admin.listen, APPS_0_SECRET is apps.0.secret. Keys contain underscores themselves, so only the
 // tree of settings tells where one ends.
 func settingNamed(name string, kind reflect.Type) (path string, found bool) {
 	switch {
+	case name == "" && isTextual(kind):
+		return "", true
 	case isSection(kind):
 		for _, f := range fieldsOf(kind) {
 			rest, matches := strings.CutPrefix(name, strings.ToUpper(f.name))

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"linkbroker/wechat"
 )
 
 // readFile turns a YAML document into a tree of maps, lists and texts. It walks the document beside the type of
@@ -49,16 +51,17 @@ func (l *loader) value(node *yaml.Node, path string, kind reflect.Type) any {
 		return nil
 	case node.Tag == "!!null":
 		return nil
-	case isSection(kind):
+	case isSection(kind) && (node.Kind != yaml.ScalarNode || !isTextual(kind)):
 		return l.section(node, path, kind)
 	case kind.Kind() == reflect.Slice:
 		return l.list(node, path, kind.Elem())
 	case node.Kind != yaml.ScalarNode:
 		l.reportAt(node, path, "must be a single value")
 		return nil
-	default:
-		return l.scalar(node, path)
+	case kind == reflect.TypeFor[wechat.Secret]() && node.Value != "" && !reference.MatchString(node.Value):
+		l.literals = append(l.literals, path)
 	}
+	return l.scalar(node, path)
 }
 
 func (l *loader) section(node *yaml.Node, path string, kind reflect.Type) any {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"io/fs"
 	"reflect"
 	"regexp"
 	"strings"
@@ -17,8 +18,9 @@ import (
 // Sources is where settings come from: the flags beat the environment, which beats the file, which beats the
 // defaults.
 type Sources struct {
-	FileName string   // for messages
-	File     []byte   // YAML; empty = none
+	FileName string // for messages
+	File     []byte // YAML; empty = none
+	FileMode fs.FileMode
 	Environ  []string // as os.Environ gives it
 	Flags    *pflag.FlagSet
 	Now      time.Time // a client whose key has expired is no enabled one
@@ -29,16 +31,22 @@ type Settings struct {
 	Config
 
 	Warnings []string          // what is odd and yet no reason to refuse
+	Literals []string          // secrets that stand in the file itself
 	origins  map[string]string // by path: config.yaml:12, the name of a variable, a flag
 }
 
 // Origin says where the setting of a path was set.
 func (s *Settings) Origin(path string) string {
+	if rule := ruleInPath.FindString(path); rule != "" && s.origins[rule+".path"] == "" {
+		path = rule // of which the file says all in one text
+	}
 	if origin := s.origins[path]; origin != "" {
 		return origin
 	}
 	return "default"
 }
+
+var ruleInPath = regexp.MustCompile(`^clients\[\d+\]\.paths\[\d+\]`)
 
 // LoadConfig reads, merges and checks. Its error is Problems: all there are. What could be read is given back beside
 // it, for commands that need only a part.
@@ -57,11 +65,27 @@ func LoadConfig(src Sources) (*Settings, error) {
 	}
 	settings := &Settings{Config: l.decode(k), origins: l.origins}
 	l.check(settings.Config, src.Now)
+	l.warnOfMode(src, settings)
 	settings.Warnings = l.warnings
 	if len(l.problems) > 0 {
 		return settings, l.problems
 	}
 	return settings, nil
+}
+
+// warnOfMode tells of a file with secrets in it that others on the machine can read. A publishable key is none.
+func (l *loader) warnOfMode(src Sources, settings *Settings) {
+	for _, path := range l.literals {
+		var i int
+		if n, _ := fmt.Sscanf(path, "clients[%d].key", &i); n == 1 && i < len(settings.Clients) && settings.Clients[i].Publishable {
+			continue
+		}
+		settings.Literals = append(settings.Literals, path)
+	}
+	if len(settings.Literals) > 0 && src.FileMode&0o044 != 0 {
+		l.warnings = append(l.warnings, fmt.Sprintf("%s can be read by others (mode %04o) and holds %s: chmod 600, or write ${NAME} and give the value by NAME_FILE",
+			src.FileName, src.FileMode.Perm(), strings.Join(settings.Literals, ", ")))
+	}
 }
 
 // loader gathers what the layers say, and all that is wrong with it.
@@ -73,6 +97,7 @@ type loader struct {
 	bad      map[string]bool // paths with a problem: one each is enough
 	problems Problems
 	warnings []string
+	literals []string // paths of secrets that stand in the file itself
 }
 
 func (l *loader) report(origin, path, format string, args ...any) {

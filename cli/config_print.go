@@ -79,6 +79,10 @@ func plain(value any) any {
 
 // shortDuration writes 1h instead of 1h0m0s.
 func shortDuration(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d >= 2*day && d%day == 0 {
+		return fmt.Sprintf("%dd", d/day)
+	}
 	text := d.String()
 	if strings.HasSuffix(text, "m0s") {
 		text = strings.TrimSuffix(text, "0s")

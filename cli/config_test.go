@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"bytes"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -57,7 +58,7 @@ func TestConfigRefuses(t *testing.T) {
 			"listen: :8080\nlistn: x\nstor: memory://\n", nil, `config.yaml:3: key "stor" is not known: did you mean "store"?`,
 		},
 		"an unknown key that looks like none, with those known": {
-			"admin:\n  zzz: 1\n", nil, `config.yaml:2: admin: key "zzz" is not known: known are listen`,
+			"admin:\n  zzz: 1\n", nil, `config.yaml:2: admin: key "zzz" is not known: known are listen, tls, public_url`,
 		},
 		"an unknown key in a list": {
 			"apps:\n- apid: x\n", nil, `config.yaml:2: apps[0]: key "apid" is not known: did you mean "appid"?`,
@@ -113,26 +114,48 @@ func TestConfigRefuses(t *testing.T) {
 		"an unknown time zone":              {"apps:\n- quota_timezone: Mars/Base\n", nil, `apps[0].quota_timezone: must be the name of a time zone`},
 		"the machine's own time zone":       {"jobs: {timezone: Local}\n", nil, `jobs.timezone: must be the name of a time zone`},
 		"a reserve of more than everything": {"apps:\n- prewarm_reserve: 2\n", nil, `apps[0].prewarm_reserve: must be a share`},
-		"no client":                         {"listen: :1\n", nil, `clients: has no client whose key is good`},
-		"none but an expired client": {
-			"clients:\n- {name: a, key: 0123456789abcdef, role: read, expires_at: 2026-03-01T12:00:00Z}\n", nil, `clients: has no client whose key is good`,
-		},
-		"an expiry without time": {"clients:\n- expires_at: 2026-03-01\n", nil, `clients[0].expires_at: must be a moment such as`},
-		"a short key":            {"clients:\n- key: short\n", nil, `config.yaml:2: clients[0].key: cannot be one: an API key has 16 to 128 characters`},
-		"a client without key":   {"clients:\n- name: a\n", nil, `clients[0].key: is missing`},
-		"an unknown role":        {"clients:\n- role: boss\n", nil, `clients[0].role: must be one of read, generate, admin`},
-		"an odd client name":     {"clients:\n- name: a b\n", nil, `clients[0].name: must be 1 to 64 characters`},
-		"one name for two":       {"clients:\n- name: a\n- name: a\n", nil, `config.yaml:3: clients[1].name: is the same as clients[0].name`},
+		"an expiry without time":            {"clients:\n- expires_at: 2026-03-01\n", nil, `clients[0].expires_at: must be a moment such as`},
+		"a short key":                       {"clients:\n- key: short\n", nil, `config.yaml:2: clients[0].key: cannot be one: an API key has 16 to 128 characters`},
+		"a client without key":              {"clients:\n- name: a\n", nil, `clients[0].key: is missing`},
+		"an unknown role":                   {"clients:\n- role: boss\n", nil, `clients[0].role: must be one of read, generate, admin`},
+		"an odd client name":                {"clients:\n- {name: a b, key: 0123456789abcdef, role: read}\n", nil, `clients[0]: a client's name has 1 to 64 characters`},
+		"one name for two":                  {"clients:\n- name: a\n- name: a\n", nil, `config.yaml:3: clients[1].name: is the same as clients[0].name`},
 		"one key for two": {
 			"clients:\n- key: 0123456789abcdef\n- key: 0123456789abcdef\n", nil, `clients[1].key: is the same as clients[0].key`,
 		},
 		"an app that is not there": {"clients:\n- apps: [wx1]\n", nil, `clients[0].apps: names an app that is not in apps`},
-		"a schedule in words":      {"jobs: {purge: daily}\n", nil, `config.yaml:1: jobs.purge: must be a schedule such as`},
-		"a schedule with a zone":   {"jobs: {purge: TZ=}\n", nil, `jobs.purge: must be a schedule such as "30 3 * * *" or "@every 5m", or "" for never: the time zone of all jobs is a setting`},
-		"backups to nowhere":       {"backup: {dir: ''}\n", nil, `backup.dir: is empty`},
-		"no backup kept":           {"backup: {keep: 0}\n", nil, `backup.keep: must be 1 or more`},
-		"an unknown log level":     {"log: {level: loud}\n", nil, `log.level: must be debug, info, warn or error`},
-		"an unknown log format":    {"log: {format: xml}\n", nil, `log.format: must be one of text, json`},
+		"a mistyped key":           {"clients:\n- key: sk_AAAAAAAAAAAAAAAAAAAAAAAAAA00000000\n", nil, `config.yaml:2: clients[0].key: is mistyped`},
+		"a truth in other words":   {"clients:\n- disabled: yes\n", nil, `config.yaml:2: clients[0].disabled: must be true or false`},
+		"an impossible page":       {"clients:\n- paths: [pages/item, 'pages/[']\n", nil, `config.yaml:2: clients[0].paths[1]: path "pages/[" is no page or pattern`},
+		"an impossible pattern":    {"clients:\n- paths:\n  - path: p\n    params: [{name: id, pattern: '['}]\n", nil, `config.yaml:3: clients[0].paths[0]: pattern of parameter "id"`},
+		"an unknown key of a page": {"clients:\n- paths:\n  - path: p\n    any: true\n", nil, `config.yaml:4: clients[0].paths[0]: key "any" is not known`},
+		"a parameter without name": {"clients:\n- paths: ['p?=1']\n", nil, `config.yaml:2: clients[0].paths[0]: must be a page such as`},
+		"a length in words":        {"clients:\n- paths:\n  - params: [{name: id, max_length: long}]\n", nil, `config.yaml:3: clients[0].paths[0].params[0].max_length: must be a whole number`},
+		"an origin with a path":    {"clients:\n- origins: ['https://a.example/x']\n", nil, `config.yaml:2: clients[0].origins: origin "https://a.example/x" is not of the form`},
+		"an unknown env_version":   {"clients:\n- env_versions: [release, beta]\n", nil, `config.yaml:2: clients[0].env_versions: must be one of release, trial, develop`},
+		"a negative limit":         {"clients:\n- generations_per_day: -1\n", nil, `config.yaml:2: clients[0].generations_per_day: a limit must not be negative`},
+		"a publishable key without a guard": {
+			"clients:\n- {name: a, key: 0123456789abcdef, role: generate, publishable: true, origins: ['https://a.example'], paths: [p]}\n", nil,
+			`config.yaml:2: clients[0]: a publishable key needs origins, paths and generations_per_day`,
+		},
+		"a publishable administrator": {
+			"clients:\n- {name: a, key: 0123456789abcdef, role: admin, publishable: true}\n", nil, `clients[0]: a publishable key cannot be an administrator's`,
+		},
+		"an admin address with a query":   {"admin:\n  public_url: https://a.example/?x=1\n", nil, `config.yaml:2: admin.public_url: must be an address`},
+		"a certificate without its key":   {"tls: {cert_file: a.pem}\n", nil, `tls.key_file: is missing beside cert_file`},
+		"a key without its certificate":   {"admin: {tls: {key_file: a.pem}}\n", nil, `admin.tls.cert_file: is missing beside key_file`},
+		"a certificate that is not there": {"tls:\n  cert_file: /nowhere.pem\n  key_file: /nowhere.pem\n", nil, `config.yaml:2: tls.cert_file: cannot be used with its key_file: open /nowhere.pem`},
+		"a proxy in words":                {"trusted_proxies: [caddy]\n", nil, `config.yaml:1: trusted_proxies: must be addresses`},
+		"trust in everybody":              {"trusted_proxies: [0.0.0.0/0]\n", nil, `config.yaml:1: trusted_proxies: would trust everybody`},
+		"a limit below nothing":           {"limits:\n  address_requests_per_second: -1\n", nil, `config.yaml:2: limits.address_requests_per_second: must be from 0`},
+		"logins without end":              {"limits:\n  failed_logins_per_minute: 0\n", nil, `config.yaml:2: limits.failed_logins_per_minute: must be from 1`},
+		"an audit of an hour":             {"audit: {retention: 1h}\n", nil, `config.yaml:1: audit.retention: must be 1d or more`},
+		"a schedule in words":             {"jobs: {purge: daily}\n", nil, `config.yaml:1: jobs.purge: must be a schedule such as`},
+		"a schedule with a zone":          {"jobs: {purge: TZ=}\n", nil, `jobs.purge: must be a schedule such as "30 3 * * *" or "@every 5m", or "" for never: the time zone of all jobs is a setting`},
+		"backups to nowhere":              {"backup: {dir: ''}\n", nil, `backup.dir: is empty`},
+		"no backup kept":                  {"backup: {keep: 0}\n", nil, `backup.keep: must be 1 or more`},
+		"an unknown log level":            {"log: {level: loud}\n", nil, `log.level: must be debug, info, warn or error`},
+		"an unknown log format":           {"log: {format: xml}\n", nil, `log.format: must be one of text, json`},
 		"a variable that is no number": {
 			"", []string{"LINKBROKER_CACHE_MEMORY_LINKS=many"}, `LINKBROKER_CACHE_MEMORY_LINKS: cache.memory_links: must be a whole number`,
 		},
@@ -151,7 +174,7 @@ func TestConfigRefuses(t *testing.T) {
 
 func TestConfigTellsAllProblemsAtOnce(t *testing.T) {
 	_, err := load("listn: :1\nstore: x\nlog: {level: loud}\n")
-	for _, want := range []string{"config.yaml:1", "config.yaml:2: store", "config.yaml:3: log.level", "apps", "clients"} {
+	for _, want := range []string{"config.yaml:1", "config.yaml:2: store", "config.yaml:3: log.level", "apps"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in\n%v", want, err)
 		}
@@ -195,6 +218,23 @@ func TestConfigAccepts(t *testing.T) {
 			"public_url: https://${HOST}/a\n",
 			[]string{"HOST=b.example"},
 			func(c cli.Config) bool { return c.PublicURL == "https://b.example/a" },
+		},
+		"days":              {"audit: {retention: 90d}\n", nil, func(c cli.Config) bool { return c.Audit.Retention == 90*24*time.Hour }},
+		"a disabled client": {"", []string{"LINKBROKER_CLIENTS_0_DISABLED=true"}, func(c cli.Config) bool { return c.Clients[0].Disabled }},
+		"no enabled client, for the store may hold one": {
+			"",
+			[]string{"LINKBROKER_CLIENTS_0_EXPIRES_AT=2026-03-01T12:00:00Z"},
+			func(c cli.Config) bool { return len(c.Clients) == 1 },
+		},
+		"a page in a variable": {
+			"",
+			[]string{`LINKBROKER_CLIENTS_0_PATHS_0=pages/item?id=\d+&from`, "LINKBROKER_CLIENTS_0_PATHS_1_PATH=p", "LINKBROKER_CLIENTS_0_PATHS_1_ANY_QUERY=true"},
+			func(c cli.Config) bool {
+				return reflect.DeepEqual(c.Clients[0].Paths, []cli.PathConfig{
+					{Path: "pages/item", Params: []cli.ParamConfig{{Name: "id", Pattern: `\d+`}, {Name: "from"}}},
+					{Path: "p", AnyQuery: true},
+				})
+			},
 		},
 		"a value that looks like YAML": {
 			"backup: {dir: '${DIR}'}\n",
@@ -291,6 +331,60 @@ func TestConfigErrorsShowNoSecret(t *testing.T) {
 	}
 }
 
+func TestShortRule(t *testing.T) {
+	for claim, test := range map[string]struct {
+		text string
+		want cli.PathConfig
+	}{
+		"a page by itself has no query":     {"pages/item", cli.PathConfig{Path: "pages/item"}},
+		"a star stands for any query":       {"pages/**?*", cli.PathConfig{Path: "pages/**", AnyQuery: true}},
+		"a name allows a parameter":         {"p?id", cli.PathConfig{Path: "p", Params: []cli.ParamConfig{{Name: "id"}}}},
+		"what follows = is its pattern":     {"p?id=[0-9]{1,3}", cli.PathConfig{Path: "p", Params: []cli.ParamConfig{{Name: "id", Pattern: "[0-9]{1,3}"}}}},
+		"a pattern may have = and ? itself": {"p?id=a?=b", cli.PathConfig{Path: "p", Params: []cli.ParamConfig{{Name: "id", Pattern: "a?=b"}}}},
+		"& begins the next":                 {"p?a=1&b", cli.PathConfig{Path: "p", Params: []cli.ParamConfig{{Name: "a", Pattern: "1"}, {Name: "b"}}}},
+	} {
+		t.Run(claim, func(t *testing.T) {
+			var got cli.PathConfig
+			if err := got.UnmarshalText([]byte(test.text)); err != nil || !reflect.DeepEqual(got, test.want) {
+				t.Errorf("got %+v, %v, want %+v", got, err, test.want)
+			}
+		})
+	}
+}
+
+func TestSecretsInAnOpenFileAreWarnedOf(t *testing.T) {
+	const public = "clients:\n- {name: a, key: 0123456789abcdef, role: generate, publishable: true, origins: ['https://a.example'], paths: [p], generations_per_day: 1}\n"
+	const app = "apps:\n- {appid: wx0123456789abcdef, secret: "
+	for claim, test := range map[string]struct {
+		file string
+		mode fs.FileMode
+		want string // in the one warning; empty = there is none
+	}{
+		"a file that all may read":       {minimal, 0o644, "config.yaml can be read by others (mode 0644) and holds apps[0].secret, clients[0].key"},
+		"one that its group may read":    {minimal, 0o640, "mode 0640"},
+		"one for its owner is good":      {minimal, 0o600, ""},
+		"references are no secrets":      {strings.NewReplacer(canary+"-key", "${KEY}", canary, "${SECRET}").Replace(minimal), 0o644, ""},
+		"nor is a publishable key":       {app + "'${SECRET}'}\n" + public, 0o644, ""},
+		"but the AppSecret beside it is": {app + "x}\n" + public, 0o644, "holds apps[0].secret:"},
+	} {
+		t.Run(claim, func(t *testing.T) {
+			got, err := cli.LoadConfig(cli.Sources{
+				FileName: "config.yaml", File: []byte(test.file), FileMode: test.mode, Now: now,
+				Environ: []string{"KEY=0123456789abcdef", "SECRET=x"},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if warnings := strings.Join(got.Warnings, "; "); !strings.Contains(warnings, test.want) || (test.want == "") != (warnings == "") {
+				t.Errorf("got warnings %q, want %q", warnings, test.want)
+			}
+			if strings.Contains(strings.Join(got.Warnings, ""), canary) {
+				t.Error("a warning shows a secret")
+			}
+		})
+	}
+}
+
 func TestPrintedConfig(t *testing.T) {
 	settings := mustLoad(t, minimal, "LINKBROKER_APPS_0_RATE=50")
 	var out bytes.Buffer
@@ -304,6 +398,7 @@ func TestPrintedConfig(t *testing.T) {
 		"an app's secret is redacted":    `(?m)^    secret: '\[redacted\]' +# config.yaml:4$`,
 		"an API key is redacted":         `(?m)^    key: '\[redacted\]' +# config.yaml:7$`,
 		"a duration is short":            `(?m)^    expire_time_grain: 1h +# default$`,
+		"a retention is in days":         `(?m)^  retention: 400d +# default$`,
 		"a list stays on its line":       `(?m)^    link_hosts: \[wxaurl.cn, wxmpurl.cn\] +# default$`,
 	} {
 		if !regexp.MustCompile(want).Match(out.Bytes()) {
@@ -329,9 +424,13 @@ func TestExampleConfig(t *testing.T) {
 	app.AppID, app.Secret = "wx0123456789abcdef", "s"
 	want.Apps = []cli.AppConfig{app}
 	want.Clients = []cli.ClientConfig{
-		{Name: "shop-web", Key: wechat.Secret("shop-" + key), Role: "generate", Apps: []string{}},
+		{
+			Name: "shop-web", Key: wechat.Secret("shop-" + key), Role: "generate",
+			Apps: []string{}, Paths: []cli.PathConfig{}, EnvVersions: []string{}, Origins: []string{},
+		},
 		{Name: "ops", Key: wechat.Secret("ops-" + key), Role: "admin"},
 	}
+	want.TrustedProxies = []string{}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("config.yaml sets\n%+v\nbut the defaults are\n%+v", got, want)
 	}
@@ -340,15 +439,22 @@ func TestExampleConfig(t *testing.T) {
 	if err := yaml.Unmarshal(document, &root); err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range missing("", reflect.TypeFor[cli.Config](), root.Content[0]) {
+	for _, path := range missing("", reflect.TypeFor[cli.Config](), root.Content[0], string(document)) {
 		t.Errorf("config.yaml lacks %s", path)
 	}
 }
 
-// missing lists the settings of a type that a document does not name.
-func missing(path string, kind reflect.Type, node *yaml.Node) []string {
+// missing lists the settings of a type that a document does not name. What a list may hold that is empty in it has to
+// stand in its comments.
+func missing(path string, kind reflect.Type, node *yaml.Node, document string) []string {
 	if kind.Kind() == reflect.Slice && kind.Elem().Kind() == reflect.Struct {
-		return missing(path, kind.Elem(), node.Content[0])
+		if len(node.Content) > 0 {
+			return missing(path, kind.Elem(), node.Content[0], document)
+		}
+		if example := regexp.MustCompile(`#   \{path: \S+, any_query: \S+ params: \[\{name: .*, pattern: .*, max_length: `); example.MatchString(document) {
+			return nil
+		}
+		return []string{path}
 	}
 	if kind.Kind() != reflect.Struct || kind == reflect.TypeFor[time.Time]() {
 		return nil
@@ -361,7 +467,7 @@ func missing(path string, kind reflect.Type, node *yaml.Node) []string {
 			absent = append(absent, path+name)
 			continue
 		}
-		absent = append(absent, missing(path+name+".", f.Type, node.Content[at+1])...)
+		absent = append(absent, missing(path+name+".", f.Type, node.Content[at+1], document)...)
 	}
 	return absent
 }

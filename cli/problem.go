@@ -24,6 +24,12 @@ func (p Problem) String() string {
 	return strings.Join(parts, ": ")
 }
 
+// misconfigured is an error that lasts until somebody changes the configuration: to start again does not help.
+type misconfigured struct{ error }
+
+// Unwrap gives the error itself.
+func (m misconfigured) Unwrap() error { return m.error }
+
 // Problems are all that is wrong with the configuration. They are reported together, so that one start tells all.
 type Problems []Problem
 

@@ -14,6 +14,7 @@ const (
 	exitOK      = 0
 	exitFailure = 1
 	exitUsage   = 2
+	exitConfig  = 78 // EX_CONFIG of sysexits.h; deploy/linkbroker.service does not start again after it
 )
 
 // exitStatus is the error of a command that has a code of its own and has said why.
@@ -22,8 +23,8 @@ type exitStatus int
 // Error is for nobody.
 func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
-// Run runs the command line and gives the exit code: 0 if all went well, 1 if not, 2 if it was called wrongly. Errors
-// are printed here, once, and nowhere else.
+// Run runs the command line and gives the exit code: 0 if all went well, 1 if not, 2 if it was called wrongly, 78 if
+// the configuration has to be changed first. Errors are printed here, once, and nowhere else.
 func Run(args []string, stdout, stderr io.Writer) int {
 	root, began := newRoot(), false
 	noteBegin(root, &began)
@@ -42,8 +43,16 @@ func Run(args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	default:
 		fmt.Fprintf(stderr, "linkbroker: %v\n", err)
-		return exitFailure
+		return failure(err)
 	}
+}
+
+func failure(err error) int {
+	_, problems := errors.AsType[Problems](err)
+	if _, lasting := errors.AsType[misconfigured](err); problems || lasting {
+		return exitConfig
+	}
+	return exitFailure
 }
 
 // noteBegin has each command note that it runs. What fails before that is a flag or an argument.

@@ -232,22 +232,26 @@ func TestServeRefusesToStart(t *testing.T) {
 		config  string
 		environ []string
 		args    []string
+		code    int
 		want    string
 	}{
-		"without a configuration": {"", nil, nil, "apps: has no app: give appid and secret of a mini program, or try `linkbroker serve --sandbox`"},
-		"without a client":        {strings.SplitAfter(w.configuration(), "clients:")[0], secrets, nil, "clients: has no client whose key is good"},
-		"without the secret":      {w.configuration(), secrets[1:], nil, "apps[0].secret: the environment variable SECRET is not set"},
+		"without a configuration": {"", nil, nil, 78, "apps: has no app: give appid and secret of a mini program, or try `linkbroker serve --sandbox`"},
+		"without a client":        {strings.SplitAfter(w.configuration(), "clients:")[0], secrets, nil, 78, "neither the configuration nor the store has a client whose key is good"},
+		"with disabled clients only": {
+			strings.ReplaceAll(w.configuration(), "role:", "disabled: true, role:"), secrets, nil, 78, "neither the configuration nor the store has a client",
+		},
+		"without the secret": {w.configuration(), secrets[1:], nil, 78, "apps[0].secret: the environment variable SECRET is not set"},
 		"with a file that is not there": {
-			w.configuration(), secrets, []string{"--config", "other.yaml"}, "reading the configuration: open other.yaml: no such file",
+			w.configuration(), secrets, []string{"--config", "other.yaml"}, 78, "reading the configuration: open other.yaml: no such file",
 		},
 		"with a store that cannot be": {
-			w.configuration(), secrets, []string{"--store", "bolt:///proc/nowhere/links.db"}, "opening the store: mkdir /proc/nowhere: no such file",
+			w.configuration(), secrets, []string{"--store", "bolt:///proc/nowhere/links.db"}, 1, "opening the store: mkdir /proc/nowhere: no such file",
 		},
 	} {
 		t.Run(claim, func(t *testing.T) {
 			_, stderr, code := run(t, configured(t, test.config), test.environ, append([]string{"serve"}, test.args...)...)
-			if code != 1 || !strings.Contains(stderr, test.want) {
-				t.Errorf("exit code %d and\n%s\nwant 1 and\n%s", code, stderr, test.want)
+			if code != test.code || !strings.Contains(stderr, test.want) {
+				t.Errorf("exit code %d and\n%s\nwant %d and\n%s", code, stderr, test.code, test.want)
 			}
 		})
 	}

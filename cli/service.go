@@ -40,6 +40,10 @@ func newService(ctx context.Context, cfg Config, store *cache.Store, logger *slo
 	if err != nil {
 		return nil, fmt.Errorf("reading the clients: %w", err)
 	}
+	if clients.Enabled(time.Now()) == 0 {
+		return nil, misconfigured{errors.New("neither the configuration nor the store has a client whose key is good: " +
+			"nobody could ask; give one a name, a key and a role under clients")}
+	}
 	tokens, err := broker.OpenTokens(ctx, store, clients)
 	if err != nil {
 		return nil, fmt.Errorf("reading the key that signs tokens: %w", err)

@@ -3,6 +3,7 @@ package cli
 import (
 	"io"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -28,7 +29,10 @@ func (c Config) policy(observe func(broker.Event)) broker.Policy {
 			PrewarmReserve:  app.PrewarmReserve,
 		}
 	}
-	return broker.Policy{Apps: apps, Deadline: c.Deadline, Observe: observe}
+	return broker.Policy{
+		Apps: apps, Deadline: c.Deadline, Observe: observe,
+		AddressGenerations: c.Limits.AddressGenerationsPerMinute, AuditRetention: c.Audit.Retention,
+	}
 }
 
 func (c Config) wechatApps() []wechat.App {
@@ -47,19 +51,20 @@ func (c Config) appIDs() []string {
 	return ids
 }
 
-// clients keeps digests of the API keys, and no key.
 func (c Config) clients() []broker.Client {
 	clients := make([]broker.Client, len(c.Clients))
 	for i, client := range c.Clients {
-		clients[i] = broker.Client{
-			Name:      client.Name,
-			Role:      client.Role,
-			Keys:      []broker.ClientKey{{Digest: broker.DigestKey(string(client.Key))}},
-			ExpiresAt: client.ExpiresAt,
-			Grant:     broker.Grant{Apps: client.Apps},
-		}
+		clients[i] = client.client()
 	}
 	return clients
+}
+
+func (c Config) trustedProxies() []netip.Prefix {
+	prefixes := make([]netip.Prefix, len(c.TrustedProxies))
+	for i, proxy := range c.TrustedProxies {
+		prefixes[i], _ = parsePrefix(proxy)
+	}
+	return prefixes
 }
 
 func (c Config) publicURL() string { return strings.TrimRight(c.PublicURL, "/") }
