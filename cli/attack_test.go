@@ -1,0 +1,182 @@
+package cli_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// scale multiplies what an attack sends: a tenth of the whole proof at a desk, all of it where ATTACK=full.
+func scale(whole int) int {
+	if os.Getenv("ATTACK") == "full" {
+		return whole
+	}
+	return whole / 10
+}
+
+const (
+	pageKey    = "pk_canary0page0key0123456789"
+	pageBudget = 50
+)
+
+// attacked is a program with a publishable client, as a shop has it.
+func attacked(t *testing.T) (w *weChat, p *program) {
+	t.Helper()
+	w = newWeChat(t)
+	config := w.configuration() + fmt.Sprintf(`
+  - name: page
+    key: "${PAGE}"
+    role: generate
+    publishable: true
+    origins: [https://shop.example.com]
+    paths: ["pages/item?*"]
+    generations_per_day: %d
+`, pageBudget)
+	config = strings.Replace(config, "level: debug", "level: info", 1)
+	return w, serve(t, configured(t, config), append([]string{"PAGE=" + pageKey}, secrets...))
+}
+
+// TestAnAttackSpendsTheBudgetOfItsKeyAndNoMore asks with a page's key from a thousand addresses for queries that
+// nobody has asked for.
+func TestAnAttackSpendsTheBudgetOfItsKeyAndNoMore(t *testing.T) {
+	w, p := attacked(t)
+	shop := p.postLink(`{"path":"pages/item","query":"id=1"}`)
+	if shop.status != http.StatusOK {
+		t.Fatal(shop.body)
+	}
+	before := w.Stats().Generated
+	idle := p.hits(t, 500, nil)
+	memory := p.memory(t)
+
+	var next atomic.Int64
+	statuses := make([]atomic.Int64, 600)
+	whole := int64(scale(200_000))
+	var attackers sync.WaitGroup
+	for attacker := range 100 {
+		attackers.Go(func() { attack(t, p, attacker, &next, whole, statuses) })
+	}
+	done := make(chan struct{})
+	go func() { attackers.Wait(); close(done) }()
+	busy := p.hits(t, 500, done)
+
+	if made := w.Stats().Generated - before; made != pageBudget {
+		t.Errorf("%d links were made, want the budget of %d", made, pageBudget)
+	}
+	for status := range statuses {
+		switch n := statuses[status].Load(); {
+		case n == 0, status == http.StatusOK && n <= pageBudget, status == http.StatusTooManyRequests:
+		default:
+			t.Errorf("%d answers have status %d", n, status)
+		}
+	}
+	if other := p.postLink(`{"path":"pages/item","query":"id=2"}`); other.status != http.StatusOK {
+		t.Errorf("another client's miss: %d %s", other.status, other.body)
+	}
+	eventually(t, "memory is back to where it was", func() bool { return p.memory(t) < memory+32<<20 })
+	t.Logf("%d requests from 1,000 addresses; a hit of another client took %s idle and %s under attack (p99)", whole, idle, busy)
+}
+
+// attack sends its share of the requests from ten addresses of its own.
+func attack(t *testing.T, p *program, attacker int, next *atomic.Int64, whole int64, statuses []atomic.Int64) {
+	conns := make([]net.Conn, 10)
+	readers := make([]*bufio.Reader, len(conns))
+	for i := range conns {
+		address := net.IPv4(127, 1, byte(attacker), byte(i+1))
+		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: address}, Timeout: soon}
+		conn, err := dialer.DialContext(t.Context(), "tcp", strings.TrimPrefix(p.public, "http://"))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		conns[i], readers[i] = conn, bufio.NewReader(conn)
+	}
+	for i := 0; next.Add(1) <= whole; i = (i + 1) % len(conns) {
+		_, err := fmt.Fprintf(conns[i], "GET /api/v1/link?key=%s&path=pages/item&query=q%%3D%d HTTP/1.1\r\nHost: x\r\nOrigin: https://shop.example.com\r\n\r\n",
+			pageKey, rand.Int64())
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		resp, err := http.ReadResponse(readers[i], nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+		statuses[resp.StatusCode].Add(1)
+	}
+}
+
+// hits asks for a stored link with a secret key, over one connection, so many times or until done, and gives the time
+// within which 99 of 100 were answered.
+func (p *program) hits(t *testing.T, n int, done <-chan struct{}) (p99 time.Duration) {
+	t.Helper()
+	client := http.Client{Transport: &http.Transport{}, Timeout: soon}
+	defer client.CloseIdleConnections()
+	var took []time.Duration
+	for more := true; more; {
+		began := time.Now()
+		req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, p.public+"/api/v1/links", strings.NewReader(`{"path":"pages/item","query":"id=1"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+shopKey)
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK || !strings.Contains(string(body), `"outcome":"hit"`) {
+			t.Fatalf("a hit of another client: %d %s", resp.StatusCode, body)
+		}
+		took = append(took, time.Since(began))
+		more = len(took) < n
+		if done != nil {
+			select {
+			case <-done:
+				more = false
+			default:
+				more = true
+			}
+		}
+	}
+	return percentile(took, 99)
+}
+
+// memory is what the program holds, in bytes, without the files it maps.
+func (p *program) memory(t *testing.T) int64 {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		if runtime.GOOS != "linux" {
+			return 0
+		}
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(line, "RssAnon:"); ok {
+			kib, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return kib << 10
+		}
+	}
+	t.Fatal("the kernel does not say how much memory it holds")
+	return 0
+}
