@@ -33,6 +33,9 @@ func TestAClientSpendsItsBudgetAndNoMore(t *testing.T) {
 		if r.wechat.called() != 100 || r.used(t) != 100 {
 			t.Errorf("%d calls, %d units, want the budget of 100", r.wechat.called(), r.used(t))
 		}
+		if spent, err := r.Spent(t.Context(), *shop(broker.Grant{GenerationsPerDay: 100})); spent != 100 || err != nil {
+			t.Errorf("said to have spent %d, %v", spent, err)
+		}
 		other := query("b=1")
 		other.Client = &broker.Client{Name: "other", Grant: broker.Grant{GenerationsPerDay: 100}}
 		r.get(t, other, broker.Miss)
