@@ -16,14 +16,19 @@ import (
 // maxFresh is the longest an HTTP cache may keep a link: then a deleted or renewed one is asked for again.
 const maxFresh = time.Hour
 
-// answer writes an answer of the native interface.
-func (a *api) answer(c *gin.Context, answer broker.Answer) {
+// answer writes an answer of the native interface. It is public if anybody who asks at the same address gets the same:
+// where all that was needed, the key among it, stands in the address.
+func (a *api) answer(c *gin.Context, answer broker.Answer, public bool) {
 	h := c.Writer.Header()
 	writeCacheFacts(h, answer)
 	if c.Request.Method == http.MethodGet {
 		// Of a max-age a cache takes off the Age that stands beside it, so both count from the generation.
 		fresh := answer.Age() + min(answer.Fresh(), maxFresh)
-		h.Set("Cache-Control", "private, max-age="+seconds(fresh))
+		scope := "private"
+		if public {
+			scope = "public"
+		}
+		h.Set("Cache-Control", scope+", max-age="+seconds(fresh))
 	} else {
 		h.Set("Cache-Control", "no-store")
 	}

@@ -3,6 +3,7 @@ package handlers
 import (
 	"cmp"
 	"errors"
+	"net/netip"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -16,29 +17,65 @@ const (
 	prefixParam = "apikey"
 )
 
+// keyParam is the parameter that carries a publishable key.
+const keyParam = "key"
+
 // caller is who asks.
 type caller struct {
-	broker.Client
+	*broker.Client // the directory's own, not to be changed; nil where anybody may ask
 
 	key      broker.KeyDigest // that it showed
 	app      string           // that the broker token names; empty without one
 	tokenErr error            // what is wrong with a token that was to name the app
+	signed   bool             // a signature stands for a key
+	inParam  bool             // the key stands in the address and is publishable
+	address  netip.Prefix     // from where, if that is limited
+	session  string           // of the admin page; empty without one
 }
 
+// exposed reports whether what the caller showed stands in web pages, so that anybody may show it.
+func (w caller) exposed() bool { return w.Publishable || w.signed }
+
+// request completes what is asked with who asks.
+func (w caller) request(req broker.Request) broker.Request {
+	req.Client, req.Signed, req.Address = w.Client, w.signed, w.address
+	req.OnlyIfCached = !w.Role.Includes(broker.RoleGenerate)
+	return req
+}
+
+// credential is what a caller shows, and what may stand in that place.
+type credential struct {
+	text  string
+	takes keys
+}
+
+// keys are kinds of API keys. A secret key must not stand in a parameter that is made for web pages, for there it is
+// no secret any more; nor must one that everybody knows be taken where an SDK has its secret.
+type keys int
+
+const (
+	secretKeys keys = 1 << iota
+	publishableKeys
+)
+
 // authenticate finds out who asks. Of several credentials the first decides: the path prefix, the Authorization
-// header, the access_token. Where another one came first, a broker token in access_token still names the app: an
-// SDK whose base URL has a prefix sends both.
-func (a *api) authenticate(c *gin.Context) (caller, error) {
-	if a.keysOnly {
-		return a.whoHasKey(bearer(c))
+// header, the access_token, the key of a web page, a signature. Where another one came first, a broker token in
+// access_token still names the app: an SDK whose base URL has a prefix sends both.
+func (a *api) authenticate(c *gin.Context, r route) (caller, error) {
+	if a.admin {
+		return a.whoAdministers(c)
 	}
-	token := accessToken(c.Request.URL.RawQuery)
-	credential := cmp.Or(c.Param(prefixParam), bearer(c), token)
-	who, err := a.whoHas(credential)
+	query := c.Request.URL.RawQuery
+	token := accessToken(query)
+	shown := a.credential(c, token, query)
+	if shown.text == "" && r.traits&signable != 0 && hasSignature(query) {
+		return a.whoSigned(query)
+	}
+	who, err := a.whoHas(shown)
 	if err != nil || who.app != "" || !broker.IsToken(token) {
 		return who, err
 	}
-	named, err := a.whoHas(token)
+	named, err := a.whoHas(credential{token, secretKeys})
 	switch {
 	case err != nil:
 		who.tokenErr = err
@@ -48,13 +85,23 @@ func (a *api) authenticate(c *gin.Context) (caller, error) {
 	return who, nil
 }
 
-// whoHas finds the owner of an API key or a broker token.
-func (a *api) whoHas(credential string) (caller, error) {
-	if !broker.IsToken(credential) {
-		return a.whoHasKey(credential)
+// credential gives the first of those that can stand in a request.
+func (a *api) credential(c *gin.Context, token, query string) credential {
+	if text := cmp.Or(c.Param(prefixParam), bearer(c)); text != "" {
+		return credential{text, secretKeys | publishableKeys}
 	}
-	now := a.Clock()
-	client, app, err := a.Tokens.Check(credential, now)
+	if token != "" || query == "" {
+		return credential{token, secretKeys}
+	}
+	return credential{param(query, keyParam), publishableKeys}
+}
+
+// whoHas finds the owner of an API key or a broker token.
+func (a *api) whoHas(shown credential) (caller, error) {
+	if !broker.IsToken(shown.text) || shown.takes&secretKeys == 0 {
+		return a.whoHasKey(shown)
+	}
+	client, app, err := a.Tokens.Check(shown.text, a.Clock())
 	switch {
 	case errors.Is(err, broker.ErrTokenExpired):
 		return caller{}, broker.Errorf(tokenExpired, "the token has expired: ask for a new one")
@@ -64,16 +111,20 @@ func (a *api) whoHas(credential string) (caller, error) {
 	return caller{Client: client, app: app}, nil
 }
 
-// whoHasKey finds the owner of an API key. A key past its end is like a wrong one.
-func (a *api) whoHasKey(key string) (caller, error) {
-	if key == "" {
+// whoHasKey finds the owner of an API key. A wrong one, one past its end and one in a wrong place are told alike.
+func (a *api) whoHasKey(shown credential) (caller, error) {
+	if shown.text == "" {
 		return caller{}, broker.Errorf(unauthenticated, "an API key is needed")
 	}
-	client, digest, ok := a.Clients.ByKey(key, a.Clock())
-	if !ok {
-		return caller{}, broker.Errorf(broker.BadCredential, "the API key is not valid")
+	client, digest, ok := a.Clients.ByKey(shown.text, a.Clock())
+	kind := secretKeys
+	if ok && client.Publishable {
+		kind = publishableKeys
 	}
-	return caller{Client: client, key: digest}, nil
+	if !ok || shown.takes&kind == 0 {
+		return caller{}, broker.Errorf(broker.BadCredential, "the API key is not valid here")
+	}
+	return caller{Client: client, key: digest, inParam: shown.takes == publishableKeys}, nil
 }
 
 // chooseApp settles for which mini program a request is: the one that the token names, else the one asked for, else
@@ -94,7 +145,7 @@ func (a *api) chooseApp(who caller, asked string) (string, error) {
 }
 
 // onlyApp gives the one app a client can mean, if there is just one.
-func (a *api) onlyApp(client broker.Client) string {
+func (a *api) onlyApp(client *broker.Client) string {
 	if len(client.Grant.Apps) == 1 {
 		return client.Grant.Apps[0]
 	}

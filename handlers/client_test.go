@@ -29,28 +29,38 @@ func TestCredentials(t *testing.T) {
 	forged := fresh[:len(fresh)-4] + "AAAA"
 
 	for name, who := range map[string]struct {
-		prefix, bearer, token string
-		code                  string
-		errcode               int
+		prefix, bearer, token, key string
+		code                       string
+		errcode                    int
 	}{
-		"nobody":                           {"", "", "", "unauthenticated", 41001},
-		"a key in the header":              {"", generateKey, "", "", 0},
-		"a key as access_token":            {"", "", generateKey, "", 0},
-		"a token as access_token":          {"", "", fresh, "", 0},
-		"a token in the header":            {"", fresh, "", "", 0},
-		"a wrong key in the header":        {"", wrongKey, "", "bad_credential", 40001},
-		"a wrong key as access_token":      {"", "", wrongKey, "bad_credential", 40001},
-		"a key past its end":               {"", expiredKey, "", "bad_credential", 40001},
-		"a token past its end":             {"", "", old, "token_expired", 42001},
-		"a token of a key past its end":    {"", "", gone, "bad_credential", 40001},
-		"a forged token":                   {"", "", forged, "bad_credential", 40001},
-		"a token that is none":             {"", "", "lb1.", "bad_credential", 40001},
-		"a wrong header before a good key": {"", wrongKey, generateKey, "bad_credential", 40001},
-		"a good header before a wrong key": {"", generateKey, wrongKey, "", 0},
-		"a key in the prefix":              {generateKey, "", "", "", 0},
-		"a wrong key in the prefix":        {wrongKey, "", "", "bad_credential", 40001},
-		"a wrong prefix before good ones":  {wrongKey, generateKey, fresh, "bad_credential", 40001},
-		"a good prefix before wrong ones":  {generateKey, wrongKey, wrongKey, "", 0},
+		"nobody":                            {"", "", "", "", "unauthenticated", 41001},
+		"a key in the header":               {"", generateKey, "", "", "", 0},
+		"a key as access_token":             {"", "", generateKey, "", "", 0},
+		"a token as access_token":           {"", "", fresh, "", "", 0},
+		"a token in the header":             {"", fresh, "", "", "", 0},
+		"a wrong key in the header":         {"", wrongKey, "", "", "bad_credential", 40001},
+		"a wrong key as access_token":       {"", "", wrongKey, "", "bad_credential", 40001},
+		"a key past its end":                {"", expiredKey, "", "", "bad_credential", 40001},
+		"a token past its end":              {"", "", old, "", "token_expired", 42001},
+		"a token of a key past its end":     {"", "", gone, "", "bad_credential", 40001},
+		"a forged token":                    {"", "", forged, "", "bad_credential", 40001},
+		"a token that is none":              {"", "", "lb1.", "", "bad_credential", 40001},
+		"a wrong header before a good key":  {"", wrongKey, generateKey, "", "bad_credential", 40001},
+		"a good header before a wrong key":  {"", generateKey, wrongKey, "", "", 0},
+		"a key in the prefix":               {generateKey, "", "", "", "", 0},
+		"a wrong key in the prefix":         {wrongKey, "", "", "", "bad_credential", 40001},
+		"a wrong prefix before good ones":   {wrongKey, generateKey, fresh, "", "bad_credential", 40001},
+		"a good prefix before wrong ones":   {generateKey, wrongKey, wrongKey, "", "", 0},
+		"a publishable key in the header":   {"", pageKey, "", "", "", 0},
+		"a publishable key as key":          {"", "", "", pageKey, "", 0},
+		"a publishable key in the prefix":   {pageKey, "", "", "", "", 0},
+		"a publishable key as access_token": {"", "", pageKey, "", "bad_credential", 40001},
+		"a secret key as key":               {"", "", "", generateKey, "bad_credential", 40001},
+		"an admin's key as key":             {"", "", "", adminKey, "bad_credential", 40001},
+		"a wrong key as key":                {"", "", "", wrongKey, "bad_credential", 40001},
+		"a token as key":                    {"", "", "", fresh, "bad_credential", 40001},
+		"a wrong header before a good key=": {"", wrongKey, "", pageKey, "bad_credential", 40001},
+		"an access_token before a key=":     {"", "", generateKey, wrongKey, "", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var header []string
@@ -64,6 +74,9 @@ func TestCredentials(t *testing.T) {
 			prefix := ""
 			if who.prefix != "" {
 				prefix = "/k/" + who.prefix
+			}
+			if who.key != "" {
+				query += "&key=" + who.key
 			}
 			out := w.ask("POST", prefix+"/wxa/generate_urllink?"+query, `{"path":"p"}`, header...)
 			wantErrCode(t, out, who.errcode)
@@ -119,6 +132,8 @@ func TestAdminTakesKeysOfRoleAdminInTheHeaderAlone(t *testing.T) {
 		"an admin's token":            {as(w.token("admin", appA)), "", "bad_credential"},
 		"a generator's key":           {as(generateKey), "", "forbidden"},
 		"a reader's key":              {as(readKey), "", "forbidden"},
+		"a publishable key":           {as(pageKey), "", "bad_credential"},
+		"a publishable key as key":    {"", "?key=" + pageKey, "unauthenticated"},
 		"an admin's key past its end": {as(expiredKey), "", "bad_credential"},
 	} {
 		t.Run(name, func(t *testing.T) {

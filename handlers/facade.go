@@ -33,10 +33,7 @@ func (a *api) generateURLLink(c *gin.Context, who caller) error {
 	if err != nil {
 		return err
 	}
-	answer, err := a.Broker.Get(c.Request.Context(), broker.Request{
-		Target:       target,
-		OnlyIfCached: !who.Role.Includes(broker.RoleGenerate),
-	})
+	answer, err := a.Broker.Get(c.Request.Context(), who.request(broker.Request{Target: target}))
 	if err != nil {
 		return err
 	}

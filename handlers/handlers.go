@@ -45,7 +45,7 @@ func Public(cfg Config) http.Handler {
 
 // Admin gives the handler of the admin listener.
 func Admin(cfg Config) http.Handler {
-	a := &api{Config: cfg, keysOnly: true, count: cfg.Metrics.requests("admin")}
+	a := &api{Config: cfg, admin: true, count: cfg.Metrics.requests("admin")}
 	return a.engine(adminRoutes(a))
 }
 
@@ -53,8 +53,8 @@ func Admin(cfg Config) http.Handler {
 type api struct {
 	Config
 
-	facade   bool // some paths speak WeChat's protocol
-	keysOnly bool // an API key in the header is the one credential: addresses end up in logs on the way
-	count    requestCounters
-	bodies   bodies
+	facade bool // some paths speak WeChat's protocol
+	admin  bool // no credential may stand in the address: addresses end up in logs on the way
+	count  requestCounters
+	bodies bodies
 }

@@ -61,7 +61,7 @@ func (a *api) index(c *gin.Context, _ caller) error {
 	b.WriteString("linkbroker: the admin listener\n\n")
 	for _, r := range adminRoutes(a) {
 		needs := ""
-		if r.role != "" {
+		if r.role != anybody {
 			needs = "role " + string(r.role)
 		}
 		fmt.Fprintf(&b, "%-7s %-30s %s\n", r.method, r.path, needs)

@@ -60,7 +60,7 @@ func (a *api) postLink(c *gin.Context, who caller) error {
 func (a *api) getLink(c *gin.Context, who caller) error {
 	var in linkRequest
 	err := eachParam(c.Request.URL.RawQuery, func(name, value string) error {
-		if isCredential(name) {
+		if isCredential(name) || who.signed && isSignature(name) {
 			return nil
 		}
 		set, ok := linkParams[name]
@@ -95,7 +95,7 @@ var linkParams = map[string]func(in *linkRequest, value string) error{
 }
 
 func isCredential(name string) bool {
-	return name == "access_token" || name == "cloudbase_access_token"
+	return name == "access_token" || name == "cloudbase_access_token" || name == keyParam
 }
 
 func (a *api) giveLink(c *gin.Context, who caller, in *linkRequest) error {
@@ -106,12 +106,11 @@ func (a *api) giveLink(c *gin.Context, who caller, in *linkRequest) error {
 	if req.App, err = a.chooseApp(who, req.App); err != nil {
 		return err
 	}
-	req.OnlyIfCached = !who.Role.Includes(broker.RoleGenerate)
-	answer, err := a.Broker.Get(c.Request.Context(), req)
+	answer, err := a.Broker.Get(c.Request.Context(), who.request(req))
 	if err != nil {
 		return err
 	}
-	a.answer(c, answer)
+	a.answer(c, answer, who.inParam)
 	return nil
 }
 

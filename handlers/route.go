@@ -13,30 +13,43 @@ import (
 type route struct {
 	method string
 	path   string      // as openapi.yaml has it, with {name} for a parameter and at most one :verb at the end
-	role   broker.Role // that the caller's role must include; empty = anybody
+	role   broker.Role // that the caller's role must include, or anybody; one that is not declared lets nobody in
 	handle func(c *gin.Context, who caller) error
+	audit  string // how the audit calls what an administrator does by it; empty = it changes nothing
+	traits traits
 }
+
+// anybody is the role of a route that needs no credential.
+const anybody broker.Role = "anybody"
+
+// traits are what few routes have.
+type traits int
+
+const (
+	forPages traits = 1 << iota // web pages of a client's origins may read the answers
+	signable                    // a signature will do for a credential
+)
 
 // facadeRoutes speak WeChat's protocol. They are reached under /k/{key} as well, because each SDK lets its user
 // change the base URL and few let him add a header.
 func facadeRoutes(a *api) []route {
 	return []route{
-		{http.MethodPost, "/wxa/generate_urllink", broker.RoleRead, a.generateURLLink},
-		{http.MethodGet, "/cgi-bin/token", "", a.token},
-		{http.MethodPost, "/cgi-bin/token", "", a.token},
-		{http.MethodPost, "/cgi-bin/stable_token", "", a.token},
+		{http.MethodPost, "/wxa/generate_urllink", broker.RoleRead, a.generateURLLink, "", 0},
+		{http.MethodGet, "/cgi-bin/token", anybody, a.token, "", 0},
+		{http.MethodPost, "/cgi-bin/token", anybody, a.token, "", 0},
+		{http.MethodPost, "/cgi-bin/stable_token", anybody, a.token, "", 0},
 	}
 }
 
 func publicRoutes(a *api) []route {
 	routes := []route{
-		{http.MethodPost, "/api/v1/links", broker.RoleRead, a.postLink},
-		{http.MethodGet, "/api/v1/link", broker.RoleRead, a.getLink},
-		{http.MethodGet, "/healthz", "", a.health},
-		{http.MethodGet, "/readyz", "", a.ready},
-		{http.MethodGet, "/version", "", a.version},
-		{http.MethodGet, "/openapi.yaml", "", serveOpenAPI},
-		{http.MethodGet, "/docs", "", docs(a.PublicURL)},
+		{http.MethodPost, "/api/v1/links", broker.RoleRead, a.postLink, "", forPages},
+		{http.MethodGet, "/api/v1/link", broker.RoleRead, a.getLink, "", forPages | signable},
+		{http.MethodGet, "/healthz", anybody, a.health, "", 0},
+		{http.MethodGet, "/readyz", anybody, a.ready, "", 0},
+		{http.MethodGet, "/version", anybody, a.version, "", 0},
+		{http.MethodGet, "/openapi.yaml", anybody, serveOpenAPI, "", 0},
+		{http.MethodGet, "/docs", anybody, docs(a.PublicURL), "", 0},
 	}
 	for _, r := range facadeRoutes(a) {
 		routes = append(routes, r)
@@ -48,20 +61,20 @@ func publicRoutes(a *api) []route {
 
 func adminRoutes(a *api) []route {
 	return []route{
-		{http.MethodGet, "/", "", a.index},
-		{http.MethodGet, "/healthz", "", a.health},
-		{http.MethodGet, "/readyz", "", a.ready},
-		{http.MethodGet, "/version", "", a.version},
-		{http.MethodGet, "/metrics", broker.RoleAdmin, a.metrics()},
-		{http.MethodGet, "/api/v1/links", broker.RoleAdmin, a.listLinks},
-		{http.MethodGet, "/api/v1/links/{key}", broker.RoleAdmin, a.showLink},
-		{http.MethodDelete, "/api/v1/links/{key}", broker.RoleAdmin, a.deleteLink},
-		{http.MethodPost, "/api/v1/links/{key}:renew", broker.RoleAdmin, a.renewLink},
-		{http.MethodPost, "/api/v1/links/{key}:pin", broker.RoleAdmin, a.pinLink},
-		{http.MethodDelete, "/api/v1/links/{key}:pin", broker.RoleAdmin, a.unpinLink},
-		{http.MethodGet, "/api/v1/jobs", broker.RoleAdmin, a.listJobs},
-		{http.MethodPost, "/api/v1/jobs/{name}:run", broker.RoleAdmin, a.runJob},
-		{http.MethodGet, "/api/v1/quota", broker.RoleAdmin, a.listQuota},
+		{http.MethodGet, "/", anybody, a.index, "", 0},
+		{http.MethodGet, "/healthz", anybody, a.health, "", 0},
+		{http.MethodGet, "/readyz", anybody, a.ready, "", 0},
+		{http.MethodGet, "/version", anybody, a.version, "", 0},
+		{http.MethodGet, "/metrics", broker.RoleAdmin, a.metrics(), "", 0},
+		{http.MethodGet, "/api/v1/links", broker.RoleAdmin, a.listLinks, "", 0},
+		{http.MethodGet, "/api/v1/links/{key}", broker.RoleAdmin, a.showLink, "", 0},
+		{http.MethodDelete, "/api/v1/links/{key}", broker.RoleAdmin, a.deleteLink, "link.delete", 0},
+		{http.MethodPost, "/api/v1/links/{key}:renew", broker.RoleAdmin, a.renewLink, "link.renew", 0},
+		{http.MethodPost, "/api/v1/links/{key}:pin", broker.RoleAdmin, a.pinLink, "link.pin", 0},
+		{http.MethodDelete, "/api/v1/links/{key}:pin", broker.RoleAdmin, a.unpinLink, "link.unpin", 0},
+		{http.MethodGet, "/api/v1/jobs", broker.RoleAdmin, a.listJobs, "", 0},
+		{http.MethodPost, "/api/v1/jobs/{name}:run", broker.RoleAdmin, a.runJob, "job.run", 0},
+		{http.MethodGet, "/api/v1/quota", broker.RoleAdmin, a.listQuota, "", 0},
 	}
 }
 
@@ -130,14 +143,7 @@ func (a *api) dispatch(byVerb map[string]gin.HandlerFunc) gin.HandlerFunc {
 // serve is the way of every request: the client, its role, the handler, and at the end one place for what fails.
 func (a *api) serve(r route) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		var who caller
-		var err error
-		if r.role != "" {
-			who, err = a.authenticate(c)
-		}
-		if err == nil && r.role != "" && !who.Role.Includes(r.role) {
-			err = broker.Errorf(broker.Forbidden, "this needs a key of role %s", r.role)
-		}
+		who, err := a.admit(c, r)
 		if err == nil {
 			err = r.handle(c, who)
 		}
@@ -145,4 +151,19 @@ func (a *api) serve(r route) gin.HandlerFunc {
 			a.refuse(c, err)
 		}
 	}
+}
+
+// admit lets a caller in whose role the route's includes.
+func (a *api) admit(c *gin.Context, r route) (caller, error) {
+	if r.role == anybody {
+		return caller{}, nil
+	}
+	who, err := a.authenticate(c, r)
+	if err != nil {
+		return who, err
+	}
+	if !who.Role.Includes(r.role) {
+		return who, broker.Errorf(broker.Forbidden, "this needs a key of role %s", r.role)
+	}
+	return who, nil
 }

@@ -19,7 +19,7 @@ type tokenRequest struct {
 }
 
 // token answers GET and POST /cgi-bin/token and POST /cgi-bin/stable_token with a token of our own. The secret is
-// the caller's API key; under a path prefix, which carries that key already, it is ignored.
+// the caller's API key; under a path prefix, which carries that key already, it is ignored. A publishable key gets none: a token is what servers ask for.
 func (a *api) token(c *gin.Context, _ caller) error {
 	in := tokenRequest{
 		GrantType: param(c.Request.URL.RawQuery, "grant_type"),
@@ -37,7 +37,7 @@ func (a *api) token(c *gin.Context, _ caller) error {
 			return err
 		}
 	}
-	who, err := a.whoHasKey(cmp.Or(c.Param(prefixParam), bearer(c), in.Secret))
+	who, err := a.whoHasKey(credential{cmp.Or(c.Param(prefixParam), bearer(c), in.Secret), secretKeys})
 	if err != nil {
 		return err
 	}
@@ -55,6 +55,6 @@ func (a *api) token(c *gin.Context, _ caller) error {
 	writeJSON(c, http.StatusOK, struct {
 		AccessToken string `json:"access_token"`
 		ExpiresIn   int    `json:"expires_in"` // seconds
-	}{a.Tokens.Sign(who.Client, who.key, app, a.Clock()), int(broker.TokenLife.Seconds())})
+	}{a.Tokens.Sign(*who.Client, who.key, app, a.Clock()), int(broker.TokenLife.Seconds())})
 	return nil
 }

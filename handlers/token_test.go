@@ -20,6 +20,8 @@ func TestTokenCalls(t *testing.T) {
 		"under a prefix with no secret":         {"POST", "/k/" + shopKey + "/cgi-bin/stable_token", `{"grant_type":"client_credential","appid":"` + appA + `"}`, 0},
 		"under a prefix with no appid":          {"POST", "/k/" + shopKey + "/cgi-bin/stable_token", `{"grant_type":"client_credential"}`, 0},
 		"a reader":                              {"GET", "/cgi-bin/token?" + grant + appA + "&secret=" + readKey, "", 0},
+		"a publishable key":                     {"GET", "/cgi-bin/token?" + grant + appA + "&secret=" + pageKey, "", 40001},
+		"under the prefix of a publishable key": {"GET", "/k/" + pageKey + "/cgi-bin/token?" + grant + appA, "", 40001},
 		"no secret":                             {"GET", "/cgi-bin/token?" + grant + appA, "", 41001},
 		"a wrong secret":                        {"GET", "/cgi-bin/token?" + grant + appA + "&secret=" + wrongKey, "", 40001},
 		"the secret of a key past its end":      {"GET", "/cgi-bin/token?" + grant + appA + "&secret=" + expiredKey, "", 40001},

@@ -35,6 +35,8 @@ const (
 	shopKey     = "shop-key-0123456789abcd" // appA alone
 	readKey     = "read-key-0123456789abcd"
 	adminKey    = "admin-key-0123456789abc"
+	pageKey     = "pk_page-key-0123456789" // publishable, for some pages of appA
+	foreignKey  = "foreign-key-0123456789" // appB alone
 	expiredKey  = "expired-key-0123456789a"
 	wrongKey    = "nobodys-key-0123456789a"
 )
@@ -119,6 +121,8 @@ func newClients(t testing.TB, now time.Time) *broker.Clients {
 		{Name: "generate", Role: broker.RoleGenerate, Keys: key(generateKey)},
 		{Name: "shop", Role: broker.RoleGenerate, Keys: key(shopKey), Grant: onlyA},
 		{Name: "read", Role: broker.RoleRead, Keys: key(readKey), Grant: onlyA},
+		{Name: "page", Role: broker.RoleGenerate, Publishable: true, Keys: key(pageKey), Grant: pageGrant()},
+		{Name: "foreign", Role: broker.RoleGenerate, Keys: key(foreignKey), Grant: broker.Grant{Apps: []string{appB}}},
 		{Name: "admin", Role: broker.RoleAdmin, Keys: key(adminKey)},
 		{Name: "expired", Role: broker.RoleAdmin, Keys: key(expiredKey), ExpiresAt: now},
 	})
@@ -126,6 +130,16 @@ func newClients(t testing.TB, now time.Time) *broker.Clients {
 		t.Fatal(err)
 	}
 	return clients
+}
+
+// pageOrigin is where the pages with the publishable key are.
+const pageOrigin = "https://shop.example.com"
+
+func pageGrant() broker.Grant {
+	return broker.Grant{
+		Apps: []string{appA}, Origins: []string{pageOrigin}, GenerationsPerDay: 5,
+		Paths: []broker.PathRule{{Path: "p", Params: []broker.ParamRule{{Name: "id", Pattern: "[0-9]+"}}}, {Path: "free/*", AnyQuery: true}},
+	}
 }
 
 // newLiveWorld makes a world inside a synctest bubble, by whose time it goes.
