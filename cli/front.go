@@ -7,16 +7,19 @@ import (
 	"net/http"
 )
 
-// front is an HTTP server with the address it has.
+// front is an HTTP server with the address it has. Its TLSConfig decides whether it speaks TLS.
 type front struct {
 	listener net.Listener
 	server   *http.Server
 }
 
-func newFront(ctx context.Context, flag, address string, server *http.Server) (*front, error) {
+func newFront(ctx context.Context, flag, address string, server *http.Server, cert *certificate) (*front, error) {
 	listener, err := listen(ctx, flag, address)
 	if err != nil {
 		return nil, err
+	}
+	if cert != nil {
+		server.TLSConfig = cert.config()
 	}
 	return &front{listener: listener, server: server}, nil
 }
@@ -30,12 +33,19 @@ func (f *front) url() string {
 	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
+	if f.server.TLSConfig != nil {
+		return "https://" + net.JoinHostPort(host, port)
+	}
 	return "http://" + net.JoinHostPort(host, port)
 }
 
 // serve answers until stop.
 func (f *front) serve() error {
-	if err := f.server.Serve(f.listener); !errors.Is(err, http.ErrServerClosed) {
+	serve := f.server.Serve
+	if f.server.TLSConfig != nil {
+		serve = func(l net.Listener) error { return f.server.ServeTLS(l, "", "") }
+	}
+	if err := serve(f.listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil

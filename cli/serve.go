@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 )
@@ -15,7 +18,8 @@ func newServe() *cobra.Command {
 		Short: "Run the broker",
 		Long: `Runs the broker until it gets SIGTERM or SIGINT. It then takes no new requests, finishes and
 stores what is under way and closes the store; a second signal ends it at once, and loses
-nothing but the latest counts of use.
+nothing but the latest counts of use. With SIGHUP it takes over the configuration's clients,
+limits, log.level and certificates, if nothing is wrong with it.
 
 With --sandbox it needs nothing: it reads no configuration and no environment, brings a fake
 WeChat, an app and an API key, and keeps all of that in data/sandbox.db.`,
@@ -43,20 +47,31 @@ WeChat, an app and an API key, and keeps all of that in data/sandbox.db.`,
 }
 
 func serve(ctx context.Context, cmd *cobra.Command, settings *Settings) (err error) {
-	logger := settings.Log.logger(cmd.ErrOrStderr())
-	for _, warning := range settings.Warnings {
-		logger.Warn("odd configuration", "warning", warning)
-	}
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP) // from here on, for it would end a program that is still starting
+	defer signal.Stop(hangups)
+	logger, level := settings.Log.logger(cmd.ErrOrStderr())
+	logWarnings(settings, logger)
+	logger.Info("opening the store", "store", settings.Store)
 	store, err := openStore(ctx, settings.Config, logger)
 	if err != nil {
-		return err
+		return unlessStopped(ctx, err)
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	s, err := newService(ctx, settings.Config, store, logger)
 	if err != nil {
-		return err
+		return unlessStopped(ctx, err)
 	}
+	s.level, s.hangups, s.read = level, hangups, func() (*Settings, error) { return readConfig(cmd) }
 	return s.run(ctx, func() {
 		fmt.Fprintf(cmd.OutOrStdout(), "linkbroker answers at %s, and administrators at %s\n", s.public.url(), s.admin.url())
 	})
+}
+
+// unlessStopped makes no failure of a start that a signal ended.
+func unlessStopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
 }

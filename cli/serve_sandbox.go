@@ -26,10 +26,10 @@ func serveSandbox(ctx context.Context, cmd *cobra.Command) (err error) {
 		return err
 	}
 	cfg := settings.Config
-	logger := cfg.Log.logger(cmd.ErrOrStderr())
+	logger, _ := cfg.Log.logger(cmd.ErrOrStderr())
 	store, err := openStore(ctx, cfg, logger)
 	if err != nil {
-		return err
+		return unlessStopped(ctx, err)
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	if cfg.Clients[0].Key, err = sandboxKey(ctx, store, cfg.Clients[0].Key); err != nil {
@@ -43,7 +43,7 @@ func serveSandbox(ctx context.Context, cmd *cobra.Command) (err error) {
 	cfg.Apps[0].BaseURL = fake.url
 	s, err := newService(ctx, cfg, store, logger)
 	if err != nil {
-		return err
+		return unlessStopped(ctx, err)
 	}
 	return s.run(ctx, func() { s.explainSandbox(cmd.OutOrStdout(), string(cfg.Clients[0].Key), fake) })
 }

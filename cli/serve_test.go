@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -218,6 +219,13 @@ func TestSystemdIsTold(t *testing.T) {
 	p := serve(t, configured(t, w.configuration()), append([]string{"NOTIFY_SOCKET=" + socket}, secrets...))
 	if got := read(); got != "READY=1" {
 		t.Errorf("at the start systemd is told %q", got)
+	}
+	p.signal(syscall.SIGHUP)
+	if got := read(); !strings.HasPrefix(got, "RELOADING=1\nMONOTONIC_USEC=") {
+		t.Errorf("at a reload systemd is told %q", got)
+	}
+	if got := read(); got != "READY=1" {
+		t.Errorf("after a reload systemd is told %q", got)
 	}
 	p.terminate()
 	if got := read(); got != "STOPPING=1" {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,13 +23,21 @@ import (
 
 // service is a broker and all that runs around it.
 type service struct {
-	logger *slog.Logger
-	store  *cache.Store
-	wechat *wechat.Client
-	broker *broker.Broker
-	upkeep *jobs.Runner
-	public *front
-	admin  *front
+	logger  *slog.Logger
+	store   *cache.Store
+	wechat  *wechat.Client
+	broker  *broker.Broker
+	clients *broker.Clients
+	upkeep  *jobs.Runner
+	public  *front
+	admin   *front
+
+	publicCertificate, adminCertificate *certificate // nil for plain HTTP
+
+	running Config                    // what was taken over
+	level   *slog.LevelVar            // of the log
+	hangups <-chan os.Signal          // each asks for a reload; nil = there is none to reload
+	read    func() (*Settings, error) // reads the configuration again
 
 	stopping atomic.Bool
 }
@@ -40,15 +49,11 @@ func newService(ctx context.Context, cfg Config, store *cache.Store, logger *slo
 	if err != nil {
 		return nil, fmt.Errorf("reading the clients: %w", err)
 	}
-	if clients.Enabled(time.Now()) == 0 {
-		return nil, misconfigured{errors.New("neither the configuration nor the store has a client whose key is good: " +
-			"nobody could ask; give one a name, a key and a role under clients")}
-	}
 	tokens, err := broker.OpenTokens(ctx, store, clients)
 	if err != nil {
 		return nil, fmt.Errorf("reading the key that signs tokens: %w", err)
 	}
-	s := &service{logger: logger, store: store}
+	s := &service{logger: logger, store: store, clients: clients, running: cfg}
 	events := newEventLog(logger, time.Now)
 	if s.wechat, err = wechat.New(cfg.wechatApps(), time.Now, events.observeToken); err != nil {
 		return nil, err
@@ -58,10 +63,13 @@ func newService(ctx context.Context, cfg Config, store *cache.Store, logger *slo
 		metrics.Observe(e)
 		events.observe(e)
 	}), time.Now)
-	if err := settleRestore(ctx, store, s.broker, logger); err != nil {
+	if err := settleRestore(ctx, store, s.broker, clients, logger); err != nil {
 		return nil, err
 	}
-	if s.upkeep, err = newUpkeep(cfg, s.broker, store, logger); err != nil {
+	if clients.Enabled(time.Now()) == 0 {
+		return nil, errNobodyEnabled()
+	}
+	if s.upkeep, err = newUpkeep(cfg, s.broker, clients, store, logger); err != nil {
 		return nil, err
 	}
 	s.measure(metrics)
@@ -72,11 +80,17 @@ func newService(ctx context.Context, cfg Config, store *cache.Store, logger *slo
 }
 
 func (s *service) listen(ctx context.Context, cfg Config, api handlers.Config) (err error) {
-	server := func(handler http.Handler) *http.Server { return handlers.NewServer(handler, cfg.Deadline, s.logger) }
-	if s.public, err = newFront(ctx, "--listen", cfg.Listen, server(handlers.Public(api))); err != nil {
+	if s.publicCertificate, err = newCertificate(cfg.TLS, s.logger); err != nil {
 		return err
 	}
-	s.admin, err = newFront(ctx, "--admin-listen", cfg.Admin.Listen, server(handlers.Admin(api)))
+	if s.adminCertificate, err = newCertificate(cfg.Admin.TLS, s.logger); err != nil {
+		return err
+	}
+	server := func(handler http.Handler) *http.Server { return handlers.NewServer(handler, cfg.Deadline, s.logger) }
+	if s.public, err = newFront(ctx, "--listen", cfg.Listen, server(handlers.Public(api)), s.publicCertificate); err != nil {
+		return err
+	}
+	s.admin, err = newFront(ctx, "--admin-listen", cfg.Admin.Listen, server(handlers.Admin(api)), s.adminCertificate)
 	if err != nil {
 		return errors.Join(err, s.public.listener.Close())
 	}
@@ -92,14 +106,24 @@ func (s *service) run(ctx context.Context, announce func()) error {
 	announce()
 	s.logger.Info("serving", "public", s.public.url(), "admin", s.admin.url(), "version", build().Version)
 	s.notify(daemon.SdNotifyReady)
-	var err error
-	select {
-	case <-ctx.Done():
-	case err = <-failed:
-	}
+	err := s.untilStopped(ctx, failed)
 	s.logger.Info("stopping: what is under way is finished and stored")
 	s.notify(daemon.SdNotifyStopping)
 	return errors.Join(err, s.drain())
+}
+
+// untilStopped reloads whenever it is asked to.
+func (s *service) untilStopped(ctx context.Context, failed <-chan error) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-failed:
+			return err
+		case <-s.hangups:
+			s.reload(ctx)
+		}
+	}
 }
 
 // notify tells systemd, if it is there.
@@ -133,7 +157,7 @@ func (s *service) drain() error {
 	all.Wait()
 	draining, cancel := context.WithTimeout(context.Background(), timeToDrain)
 	defer cancel()
-	err := s.broker.Drain(draining)
+	err := errors.Join(s.broker.Drain(draining), s.clients.Flush(draining))
 	s.wechat.Close()
 	if err != nil {
 		return fmt.Errorf("draining: %w", err)

@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -58,9 +60,9 @@ func newInspect() *cobra.Command {
 // spentAfterRestore is the share of the day's quota that counts as spent when the ledger comes from a backup.
 const spentAfterRestore = 0.5
 
-// settleRestore draws the consequence of a restore, whether the start or `linkbroker restore` did it. A crash in
-// between draws it again.
-func settleRestore(ctx context.Context, store *cache.Store, b *broker.Broker, logger *slog.Logger) error {
+// settleRestore draws the consequences of a restore, whether the start or `linkbroker restore` did it. A crash in
+// between draws them again.
+func settleRestore(ctx context.Context, store *cache.Store, b *broker.Broker, clients *broker.Clients, logger *slog.Logger) error {
 	restored, err := store.Restored()
 	if err != nil || !restored {
 		return err
@@ -70,5 +72,31 @@ func settleRestore(ctx context.Context, store *cache.Store, b *broker.Broker, lo
 	}
 	logger.Warn("the store comes from a backup, whose ledger is older than the truth: today's quota counts as spent at least so far",
 		"share", spentAfterRestore)
+	disabled := enabledInStore(clients)
+	if _, err := clients.DisableStored(ctx); err != nil {
+		return fmt.Errorf("disabling the keys of the store after the restore: %w", err)
+	}
+	if len(disabled) > 0 {
+		logger.Error("the store comes from a backup, with which a key that was revoked since could have come back: "+
+			"its clients are disabled until each is enabled again", "clients", disabled, "command", "linkbroker keys enable NAME")
+	}
+	err = b.Audit(ctx, broker.AuditEntry{
+		Actor: "linkbroker", Action: "store.restore",
+		Detail: fmt.Sprintf("at least %.0f%% of today's quota counts as spent; disabled: %s",
+			100*spentAfterRestore, cmp.Or(strings.Join(disabled, ", "), "nobody")),
+	})
+	if err != nil {
+		return fmt.Errorf("noting the restore in the audit: %w", err)
+	}
 	return store.ConfirmRestored(ctx)
+}
+
+// enabledInStore names the clients of the store that are not disabled.
+func enabledInStore(clients *broker.Clients) (names []string) {
+	for _, client := range clients.List() {
+		if !client.Configured() && !client.Disabled {
+			names = append(names, client.Name)
+		}
+	}
+	return names
 }

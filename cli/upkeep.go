@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -14,12 +15,15 @@ import (
 )
 
 // newUpkeep makes the jobs of a configuration.
-func newUpkeep(cfg Config, b *broker.Broker, store *cache.Store, logger *slog.Logger) (*jobs.Runner, error) {
+func newUpkeep(cfg Config, b *broker.Broker, clients *broker.Clients, store *cache.Store, logger *slog.Logger) (*jobs.Runner, error) {
 	all := []jobs.Job{
 		{Name: "purge", Schedule: cfg.Jobs.Purge, Run: b.Purge},
 		// Several machines with one configuration share WeChat's rate.
 		{Name: "prewarm", Schedule: cfg.Jobs.Prewarm, Jitter: 20 * time.Second, Run: b.Prewarm},
-		{Name: "flush", Schedule: cfg.Jobs.Flush, Run: b.Flush},
+		{Name: "flush", Schedule: cfg.Jobs.Flush, Run: func(ctx context.Context) (broker.Counts, error) {
+			counts, err := b.Flush(ctx)
+			return counts, errors.Join(err, clients.Flush(ctx))
+		}},
 	}
 	if cfg.Backup.Dir != "" && strings.HasPrefix(cfg.Store, "bolt://") {
 		copies := backups{store: store, dir: cfg.Backup.Dir, keep: cfg.Backup.Keep}

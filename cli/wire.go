@@ -69,15 +69,18 @@ func (c Config) trustedProxies() []netip.Prefix {
 
 func (c Config) publicURL() string { return strings.TrimRight(c.PublicURL, "/") }
 
-func (l LogConfig) logger(w io.Writer) *slog.Logger {
-	var level slog.Level
-	_ = level.UnmarshalText([]byte(l.Level))
+// logger makes a logger and the level that a reload can change.
+func (l LogConfig) logger(w io.Writer) (*slog.Logger, *slog.LevelVar) {
+	level := new(slog.LevelVar)
+	l.set(level)
 	options := &slog.HandlerOptions{Level: level}
 	if l.Format == formatJSON {
-		return slog.New(slog.NewJSONHandler(w, options))
+		return slog.New(slog.NewJSONHandler(w, options)), level
 	}
-	return slog.New(slog.NewTextHandler(w, options))
+	return slog.New(slog.NewTextHandler(w, options)), level
 }
+
+func (l LogConfig) set(level *slog.LevelVar) { _ = level.UnmarshalText([]byte(l.Level)) }
 
 func zone(name string) *time.Location {
 	location, err := time.LoadLocation(name)
