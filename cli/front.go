@@ -7,10 +7,11 @@ import (
 	"net/http"
 )
 
-// front is an HTTP server with the address it has. Its TLSConfig decides whether it speaks TLS.
+// front is an HTTP server with the address it has.
 type front struct {
 	listener net.Listener
 	server   *http.Server
+	secure   bool // speaks TLS
 }
 
 func newFront(ctx context.Context, flag, address string, server *http.Server, cert *certificate) (*front, error) {
@@ -21,7 +22,7 @@ func newFront(ctx context.Context, flag, address string, server *http.Server, ce
 	if cert != nil {
 		server.TLSConfig = cert.config()
 	}
-	return &front{listener: listener, server: server}, nil
+	return &front{listener: listener, server: server, secure: cert != nil}, nil
 }
 
 // url is where it is reached from this machine. The port is the real one, also where any was asked for.
@@ -33,7 +34,7 @@ func (f *front) url() string {
 	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	if f.server.TLSConfig != nil {
+	if f.secure {
 		return "https://" + net.JoinHostPort(host, port)
 	}
 	return "http://" + net.JoinHostPort(host, port)
@@ -42,7 +43,7 @@ func (f *front) url() string {
 // serve answers until stop.
 func (f *front) serve() error {
 	serve := f.server.Serve
-	if f.server.TLSConfig != nil {
+	if f.secure {
 		serve = func(l net.Listener) error { return f.server.ServeTLS(l, "", "") }
 	}
 	if err := serve(f.listener); !errors.Is(err, http.ErrServerClosed) {
