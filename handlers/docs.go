@@ -3,9 +3,7 @@ package handlers
 import (
 	"bytes"
 	"cmp"
-	"crypto/sha256"
 	_ "embed"
-	"encoding/base64"
 	"html/template"
 	"net/http"
 	"slices"
@@ -30,14 +28,9 @@ func docs(publicURL string) func(*gin.Context, caller) error {
 	if err != nil {
 		panic(err) // of files that are part of the program, which a test renders
 	}
-	digest := sha256.Sum256([]byte(docsCSS))
-	policy := "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(digest[:]) + "'; " +
-		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	policy := pagePolicy(docsCSS, "'none'")
 	return func(c *gin.Context, _ caller) error {
-		h := c.Writer.Header()
-		h.Set("Content-Security-Policy", policy)
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer")
+		c.Writer.Header()["Content-Security-Policy"] = policy
 		writeBytes(c, http.StatusOK, contentHTML, page)
 		return nil
 	}

@@ -182,7 +182,7 @@ func retryAfter(r refusal, e *broker.Error) time.Duration {
 	if r.status != http.StatusServiceUnavailable && r.status != http.StatusTooManyRequests {
 		return 0
 	}
-	return max((e.RetryAfter + time.Second - 1).Truncate(time.Second), time.Second)
+	return max(roundUp(e.RetryAfter), time.Second)
 }
 
 // speaksWeChat reports whether an address is one of WeChat's, under the path prefix or not. It is asked for errors

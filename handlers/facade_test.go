@@ -225,7 +225,7 @@ func TestAddressesOfWeChatThatAreNotServed(t *testing.T) {
 		wantCode(t, w.ask("GET", "/k/"+shopKey+"/api/v1/link", ""), "no_route")
 		out := w.ask("DELETE", "/api/v1/links", "")
 		wantCode(t, out, "wrong_method")
-		if out.Code != 405 || out.Header().Get("Allow") != "POST" {
+		if out.Code != 405 || out.Header().Get("Allow") != "POST, OPTIONS" {
 			t.Errorf("%d, Allow %q", out.Code, out.Header().Get("Allow"))
 		}
 	})

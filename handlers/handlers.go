@@ -4,11 +4,12 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 
 	"linkbroker/broker"
 )
 
-// Config is what both listeners need. All of it is required, but for PublicURL.
+// Config is what both listeners need. All of it is required, but for the addresses, the proxies and the limits.
 type Config struct {
 	Broker  *broker.Broker
 	Clients *broker.Clients
@@ -22,6 +23,16 @@ type Config struct {
 	// PublicURL is where the public listener is reached, without a trailing slash. It is never taken from a
 	// request: whoever sends one could make it up. Empty if it is not known.
 	PublicURL string
+
+	// AdminURL is where the admin listener is reached, without a trailing slash; empty if it is not known. If it is
+	// https, a proxy in front of the listener speaks TLS.
+	AdminURL string
+
+	// TrustedProxies may name the address of whom they ask for in X-Forwarded-For. From anybody else that header is
+	// not looked at.
+	TrustedProxies []netip.Prefix
+
+	Limits Limits
 
 	// Ready says whether requests can be answered at all, and names what does not work as it should meanwhile. Both
 	// are shown to anybody.
@@ -39,13 +50,15 @@ type Jobs interface {
 
 // Public gives the handler of the public listener: the facade, the native interface and its documentation.
 func Public(cfg Config) http.Handler {
-	a := &api{Config: cfg, facade: true, count: cfg.Metrics.requests("public")}
+	a := newAPI(cfg, "public")
+	a.facade = true
 	return a.engine(publicRoutes(a))
 }
 
 // Admin gives the handler of the admin listener.
 func Admin(cfg Config) http.Handler {
-	a := &api{Config: cfg, admin: true, count: cfg.Metrics.requests("admin")}
+	a := newAPI(cfg, "admin")
+	a.admin = true
 	return a.engine(adminRoutes(a))
 }
 
@@ -57,4 +70,10 @@ type api struct {
 	admin  bool // no credential may stand in the address: addresses end up in logs on the way
 	count  requestCounters
 	bodies bodies
+
+	limiters limiters
+}
+
+func newAPI(cfg Config, listener string) *api {
+	return &api{Config: cfg, count: cfg.Metrics.requests(listener), limiters: newLimiters()}
 }

@@ -85,8 +85,9 @@ func (a *api) engine(routes []route) http.Handler {
 	e.HandleMethodNotAllowed = true
 	e.RedirectTrailingSlash = false // a redirected POST is an error to most SDKs, and none to look for
 	e.RemoveExtraSlash = true       // a base URL that ends in a slash gives //wxa/…
-	if err := e.SetTrustedProxies(nil); err != nil {
-		panic(err) // not of an empty list
+	e.RemoteIPHeaders = []string{"X-Forwarded-For"}
+	if err := e.SetTrustedProxies(proxies(a.TrustedProxies)); err != nil {
+		panic(err) // not of a list of prefixes
 	}
 	e.Use(a.watch)
 	e.NoRoute(func(c *gin.Context) { a.refuse(c, broker.Errorf(noRoute, "there is nothing at this address")) })
@@ -94,6 +95,7 @@ func (a *api) engine(routes []route) http.Handler {
 		a.refuse(c, broker.Errorf(wrongMethod, "this address takes %s only", c.Writer.Header().Get("Allow")))
 	})
 	register(a, e, routes)
+	a.preflights(e, routes)
 	return e
 }
 
@@ -102,6 +104,7 @@ func (a *api) engine(routes []route) http.Handler {
 func register(a *api, e *gin.Engine, routes []route) {
 	type place struct{ method, path string }
 	byVerb := map[place]map[string]gin.HandlerFunc{}
+	before := map[place][]gin.HandlerFunc{}
 	for _, r := range routes {
 		path, verb, ok := strings.Cut(r.path, "}:")
 		if ok {
@@ -112,9 +115,12 @@ func register(a *api, e *gin.Engine, routes []route) {
 			byVerb[at] = map[string]gin.HandlerFunc{}
 		}
 		byVerb[at][verb] = a.serve(r)
+		if r.traits&forPages != 0 {
+			before[at] = a.pagesMayRead(r)
+		}
 	}
 	for at, handlers := range byVerb {
-		e.Handle(at.method, at.path, a.dispatch(handlers))
+		e.Handle(at.method, at.path, append(before[at], a.dispatch(handlers))...)
 	}
 }
 
@@ -148,17 +154,20 @@ func (a *api) serve(r route) gin.HandlerFunc {
 			err = r.handle(c, who)
 		}
 		if err != nil {
-			a.refuse(c, err)
+			a.refuse(c, a.throttled(c, err))
 		}
 	}
 }
 
-// admit lets a caller in whose role the route's includes.
+// admit lets a caller in whose role includes the route's, as often as he may ask.
 func (a *api) admit(c *gin.Context, r route) (caller, error) {
 	if r.role == anybody {
 		return caller{}, nil
 	}
 	who, err := a.authenticate(c, r)
+	if err == nil {
+		err = a.limit(c, &who)
+	}
 	if err != nil {
 		return who, err
 	}

@@ -41,6 +41,9 @@ func (a *api) token(c *gin.Context, _ caller) error {
 	if err != nil {
 		return err
 	}
+	if err := a.limit(c, &who); err != nil {
+		return err
+	}
 	if in.GrantType != "client_credential" {
 		return broker.Errorf(badGrant, "grant_type must be client_credential")
 	}

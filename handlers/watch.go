@@ -16,6 +16,7 @@ import (
 // the route and never the address, which may carry a key.
 func (a *api) watch(c *gin.Context) {
 	defer a.recover(c)
+	secure(c.Writer.Header())
 	if !a.Logger.Enabled(c.Request.Context(), slog.LevelDebug) {
 		c.Next()
 		a.count.add(c.Writer.Status())

@@ -1,0 +1,116 @@
+package handlers
+
+import (
+	"errors"
+	"math"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"linkbroker/broker"
+)
+
+// Limits hold addresses to a rate. 0 means no limit. A secret key that is good has none of these: its client's grant
+// alone says how often it may ask.
+type Limits struct {
+	AddressRequestsPerSecond float64 // with publishable keys and signatures
+	FailedAuthPerMinute      int     // wrong keys, tokens and signatures; what is beyond is told 429 instead of 401
+	FailedLoginsPerMinute    int     // of an address, and of the beginning of a key; beyond, a good key is refused, too
+}
+
+// DefaultLimits are those of a configuration that names none.
+func DefaultLimits() Limits {
+	return Limits{AddressRequestsPerSecond: 50, FailedAuthPerMinute: 60, FailedLoginsPerMinute: 10}
+}
+
+// mostLimited bounds how many clients or addresses a limiter remembers: some 5 MiB.
+const mostLimited = 1 << 16
+
+// limiters are what a listener remembers of the rates of those who ask.
+type limiters struct {
+	clients   *broker.Limiter[string]
+	addresses *broker.Limiter[netip.Prefix]
+	failures  *broker.Limiter[netip.Prefix]
+}
+
+func newLimiters() limiters {
+	return limiters{
+		clients:   broker.NewLimiter[string](mostLimited),
+		addresses: broker.NewLimiter[netip.Prefix](mostLimited),
+		failures:  broker.NewLimiter[netip.Prefix](mostLimited),
+	}
+}
+
+// perSecond gives the limit of a rate: as many at once as come in a second, and one at least.
+func perSecond(rate float64) broker.Limit {
+	events := max(math.Ceil(rate), 1)
+	return broker.Limit{Events: int(events), Per: time.Duration(events / rate * float64(time.Second))}
+}
+
+func perMinute(events int) broker.Limit { return broker.Limit{Events: events, Per: time.Minute} }
+
+// limit counts a request against the rates that hold for the caller, and notes his address where that is limited.
+func (a *api) limit(c *gin.Context, who *caller) error {
+	if who.exposed() {
+		who.address = a.address(c)
+		if rate := a.Limits.AddressRequestsPerSecond; rate > 0 {
+			limit := perSecond(rate)
+			ok, left, after := a.limiters.addresses.Take(who.address, limit, a.Clock())
+			writeLimit(c.Writer.Header(), "address", limit, left)
+			if !ok {
+				return tooFast(after, "this address asks too often")
+			}
+		}
+	}
+	if rate := who.Grant.RequestsPerSecond; rate > 0 {
+		limit := perSecond(rate)
+		ok, left, after := a.limiters.clients.Take(who.Name, limit, a.Clock())
+		writeLimit(c.Writer.Header(), "client", limit, left)
+		if !ok {
+			return tooFast(after, "this client asks too often")
+		}
+	}
+	return nil
+}
+
+// throttled counts a failed authentication, and refuses in its place what comes too often from an address. It is
+// called when the credential has been looked at, so that a good one is never held up, and a wrong one costs as much
+// time before as after.
+func (a *api) throttled(c *gin.Context, err error) error {
+	most := a.Limits.FailedAuthPerMinute
+	if most == 0 || !errors.Is(err, broker.BadCredential) {
+		return err
+	}
+	if ok, _, after := a.limiters.failures.Take(a.address(c), perMinute(most), a.Clock()); !ok {
+		return tooFast(after, "too many wrong credentials come from this address")
+	}
+	return err
+}
+
+func tooFast(after time.Duration, message string) error {
+	err := broker.Errorf(broker.RateLimited, "%s", message)
+	err.RetryAfter = after
+	return err
+}
+
+// writeLimit adds a limit to the headers of draft-ietf-httpapi-ratelimit-headers. t is when all of it is there again.
+func writeLimit(h http.Header, name string, limit broker.Limit, left int) {
+	spacing := limit.Per / time.Duration(limit.Events)
+	refill := time.Duration(limit.Events-left) * spacing
+	appendItem(h, "Ratelimit", `"`+name+`";r=`+strconv.Itoa(left)+`;t=`+seconds(roundUp(refill)))
+	appendItem(h, "Ratelimit-Policy", `"`+name+`";q=`+strconv.Itoa(limit.Events)+`;w=`+seconds(roundUp(limit.Per)))
+}
+
+// appendItem adds an item to a header that is a list.
+func appendItem(h http.Header, name, item string) {
+	if list := h.Get(name); list != "" {
+		item = list + ", " + item
+	}
+	h.Set(name, item)
+}
+
+// roundUp gives whole seconds.
+func roundUp(d time.Duration) time.Duration { return (d + time.Second - 1).Truncate(time.Second) }
