@@ -102,7 +102,8 @@ func TestTLSOnBothListeners(t *testing.T) {
 		if status, serial := overTLS(t, address+"/readyz", tls.VersionTLS12); status != http.StatusOK || serial != 1 {
 			t.Errorf("%s answers %d with certificate %d", address, status, serial)
 		}
-		conn, err := tls.Dial("tcp", host(t, address), &tls.Config{MaxVersion: tls.VersionTLS11, InsecureSkipVerify: true})
+		dialer := tls.Dialer{Config: &tls.Config{MaxVersion: tls.VersionTLS11, InsecureSkipVerify: true}}
+		conn, err := dialer.DialContext(t.Context(), "tcp", host(t, address))
 		if err == nil {
 			_ = conn.Close()
 			t.Errorf("%s speaks TLS 1.1", address)

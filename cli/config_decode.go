@@ -79,7 +79,7 @@ func decodeText(from, to reflect.Value) (any, error) {
 func parseDuration(text string) (time.Duration, error) {
 	if days, inDays := strings.CutSuffix(text, "d"); inDays {
 		n, err := strconv.ParseUint(days, 10, 16)
-		return time.Duration(n) * 24 * time.Hour, err //nolint:gosec // 16 bits
+		return time.Duration(n) * 24 * time.Hour, err
 	}
 	return time.ParseDuration(text)
 }

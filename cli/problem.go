@@ -46,11 +46,15 @@ func (p Problems) Error() string {
 	return list.String()
 }
 
+// concern reports whether there is a problem in one of the sections, or with the file as a whole.
+func (p Problems) concern(sections ...string) bool { return len(p.about(sections...)) > 0 }
+
 // about gives the problems of some sections, and those of the file as a whole.
 func (p Problems) about(sections ...string) Problems {
 	var about Problems
 	for _, problem := range p {
 		section, _, _ := strings.Cut(problem.Path, ".")
+		section, _, _ = strings.Cut(section, "[")
 		if section == "" || slices.Contains(sections, section) {
 			about = append(about, problem)
 		}
