@@ -3,6 +3,7 @@ package cli
 import (
 	"time"
 
+	"linkbroker/handlers"
 	"linkbroker/wechat"
 )
 
@@ -63,9 +64,20 @@ type AppConfig struct {
 
 // LimitsConfig bounds what an address may do that shows a key which everybody knows, or a wrong one.
 type LimitsConfig struct {
-	AddressRequestsPerSecond    int `koanf:"address_requests_per_second"`
-	AddressGenerationsPerMinute int `koanf:"address_generations_per_minute"`
-	FailedLoginsPerMinute       int `koanf:"failed_logins_per_minute"`
+	AddressRequestsPerSecond    float64 `koanf:"address_requests_per_second"`
+	AddressGenerationsPerMinute int     `koanf:"address_generations_per_minute"`
+	FailedAuthPerMinute         int     `koanf:"failed_auth_per_minute"`
+	FailedLoginsPerMinute       int     `koanf:"failed_logins_per_minute"`
+}
+
+func defaultLimits() LimitsConfig {
+	limits := handlers.DefaultLimits()
+	return LimitsConfig{
+		AddressRequestsPerSecond:    limits.AddressRequestsPerSecond,
+		AddressGenerationsPerMinute: 30,
+		FailedAuthPerMinute:         limits.FailedAuthPerMinute,
+		FailedLoginsPerMinute:       limits.FailedLoginsPerMinute,
+	}
 }
 
 // JobsConfig says when upkeep runs, each job in cron's syntax.
@@ -126,7 +138,7 @@ func DefaultConfig() Config {
 			Flush:    "@every 5s",
 			Backup:   "30 3 * * *",
 		},
-		Limits: LimitsConfig{AddressRequestsPerSecond: 20, AddressGenerationsPerMinute: 30, FailedLoginsPerMinute: 10},
+		Limits: defaultLimits(),
 		Backup: BackupConfig{Dir: "data/backups", Keep: 7},
 		Audit:  AuditConfig{Retention: 400 * 24 * time.Hour},
 		Log:    LogConfig{Level: "info", Format: formatText},

@@ -217,16 +217,18 @@ func (l *loader) checkHosts(path string, hosts []string) {
 
 func (l *loader) checkLimits(limits LimitsConfig) {
 	const most = 1_000_000
-	for path, value := range map[string]int{
+	for path, value := range map[string]float64{
 		"limits.address_requests_per_second":    limits.AddressRequestsPerSecond,
-		"limits.address_generations_per_minute": limits.AddressGenerationsPerMinute,
+		"limits.address_generations_per_minute": float64(limits.AddressGenerationsPerMinute),
+		"limits.failed_auth_per_minute":         float64(limits.FailedAuthPerMinute),
+		"limits.failed_logins_per_minute":       float64(limits.FailedLoginsPerMinute),
 	} {
-		if value < 0 || value > most {
+		if !(value >= 0 && value <= most) { // not so for NaN either
 			l.refuse(path, "must be from 0 (no limit) to %d", most)
 		}
 	}
-	if limits.FailedLoginsPerMinute < 1 || limits.FailedLoginsPerMinute > most {
-		l.refuse("limits.failed_logins_per_minute", "must be from 1 to %d", most)
+	if limits.FailedLoginsPerMinute == 0 {
+		l.refuse("limits.failed_logins_per_minute", "must be 1 or more: administrators' keys could be tried without end")
 	}
 }
 

@@ -148,7 +148,7 @@ func TestConfigRefuses(t *testing.T) {
 		"a proxy in words":                {"trusted_proxies: [caddy]\n", nil, `config.yaml:1: trusted_proxies: must be addresses`},
 		"trust in everybody":              {"trusted_proxies: [0.0.0.0/0]\n", nil, `config.yaml:1: trusted_proxies: would trust everybody`},
 		"a limit below nothing":           {"limits:\n  address_requests_per_second: -1\n", nil, `config.yaml:2: limits.address_requests_per_second: must be from 0`},
-		"logins without end":              {"limits:\n  failed_logins_per_minute: 0\n", nil, `config.yaml:2: limits.failed_logins_per_minute: must be from 1`},
+		"logins without end":              {"limits:\n  failed_logins_per_minute: 0\n", nil, `config.yaml:2: limits.failed_logins_per_minute: must be 1 or more`},
 		"an audit of an hour":             {"audit: {retention: 1h}\n", nil, `config.yaml:1: audit.retention: must be 1d or more`},
 		"a schedule in words":             {"jobs: {purge: daily}\n", nil, `config.yaml:1: jobs.purge: must be a schedule such as`},
 		"a schedule with a zone":          {"jobs: {purge: TZ=}\n", nil, `jobs.purge: must be a schedule such as "30 3 * * *" or "@every 5m", or "" for never: the time zone of all jobs is a setting`},

@@ -76,6 +76,7 @@ func newService(ctx context.Context, cfg Config, store *cache.Store, logger *slo
 	return s, s.listen(ctx, cfg, handlers.Config{
 		Broker: s.broker, Clients: clients, Tokens: tokens, Jobs: s.upkeep, Metrics: metrics, Clock: time.Now,
 		Logger: logger, Version: build(), PublicURL: cfg.publicURL(), Ready: s.ready,
+		AdminURL: cfg.adminURL(), TrustedProxies: cfg.trustedProxies(), Limits: cfg.Limits.limits(),
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"linkbroker/broker"
+	"linkbroker/handlers"
 	"linkbroker/wechat"
 )
 
@@ -66,6 +67,16 @@ func (c Config) trustedProxies() []netip.Prefix {
 	}
 	return prefixes
 }
+
+func (l LimitsConfig) limits() handlers.Limits {
+	return handlers.Limits{
+		AddressRequestsPerSecond: l.AddressRequestsPerSecond,
+		FailedAuthPerMinute:      l.FailedAuthPerMinute,
+		FailedLoginsPerMinute:    l.FailedLoginsPerMinute,
+	}
+}
+
+func (c Config) adminURL() string { return strings.TrimRight(c.Admin.PublicURL, "/") }
 
 func (c Config) publicURL() string { return strings.TrimRight(c.PublicURL, "/") }
 
