@@ -76,7 +76,9 @@ func (b *Broker) Drain(ctx context.Context) error {
 	for _, app := range b.apps {
 		errs = append(errs, app.ledger.release(ctx))
 	}
-	_, err := b.Flush(context.WithoutCancel(ctx))
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storePatience)
+	defer cancel()
+	_, err := b.Flush(ctx)
 	return errors.Join(append(errs, err)...)
 }
 

@@ -62,7 +62,8 @@ func (b bill) refund() {
 }
 
 // charge takes a generation from every budget it counts against, or from none.
-func (b *budgets) charge(ctx context.Context, p payer, now time.Time) (paid bill, err error) {
+func (b *budgets) charge(ctx context.Context, p payer, clock Clock) (paid bill, err error) {
+	now := clock()
 	defer func() {
 		if err != nil {
 			paid.refund()
@@ -86,7 +87,7 @@ func (b *budgets) charge(ctx context.Context, p payer, now time.Time) (paid bill
 	}
 	if most := p.client.Grant.GenerationsPerDay; most > 0 {
 		day := b.day(dayBudget{client: p.client.Name, limit: most})
-		u, err := day.spend(ctx, now, 0)
+		u, err := day.spend(ctx, clock, 0)
 		if err != nil {
 			return paid, err
 		}

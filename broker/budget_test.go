@@ -174,6 +174,9 @@ func TestTheLimiterSaysWhatIsLeftAndWhenToComeBack(t *testing.T) {
 	if ok, _, after := l.Take("a", limit, now); ok || after != time.Second {
 		t.Errorf("got %v, another after %s, want 1 s", ok, after)
 	}
+	if ok, _, _ := l.Take("b", broker.Limit{Events: 1 << 40, Per: time.Minute}, now); !ok {
+		t.Error("a limit beyond any clock's resolution refuses")
+	}
 	l.Undo("a", limit)
 	if ok, _, _ := l.Take("a", limit, now); !ok {
 		t.Error("what was undone is not given again")

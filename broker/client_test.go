@@ -2,6 +2,7 @@ package broker_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"errors"
 	"strings"
@@ -172,6 +173,50 @@ func TestWhenAKeyWasLastUsedIsKept(t *testing.T) {
 	shop, _ := openClients(t, store).ByName("shop")
 	if want := time.Date(2026, 1, 1, 13, 30, 0, 0, time.UTC); !shop.Keys[0].UsedAt.Equal(want) {
 		t.Errorf("last used at %s, want %s", shop.Keys[0].UsedAt, want)
+	}
+}
+
+func TestARevokedKeyIsRefusedThoughItsRevokerHungUp(t *testing.T) {
+	store := &moody{Store: cache.NewMemory()}
+	clients := openClients(t, store)
+	now := time.Unix(1000, 0)
+	key, err := clients.Create(t.Context(), broker.Client{Name: "leaked", Role: broker.RoleAdmin}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, hangUp := context.WithCancel(t.Context())
+	store.afterClients = hangUp
+	if err := clients.Delete(ctx, "leaked"); err != nil {
+		t.Error(err)
+	}
+	if _, _, ok := clients.ByKey(key, now); ok {
+		t.Error("the key still opens")
+	}
+}
+
+func TestUsesOfKeysAreNotLostToAFailingStore(t *testing.T) {
+	store := &moody{Store: cache.NewMemory()}
+	clients := openClients(t, store)
+	now := time.Unix(6000, 0)
+	for _, name := range []string{"a", "b", "c", "d"} {
+		key, err := clients.Create(t.Context(), broker.Client{Name: name, Role: broker.RoleRead}, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		clients.ByKey(key, now)
+	}
+	store.writesFail.Store(true)
+	if err := clients.Flush(t.Context()); err == nil {
+		t.Error("nothing is said of the failing store")
+	}
+	store.writesFail.Store(false)
+	if err := clients.Flush(t.Context()); err != nil {
+		t.Error(err)
+	}
+	for _, client := range clients.List() {
+		if client.Keys[0].UsedAt.IsZero() {
+			t.Errorf("the use of %s's key is lost", client.Name)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"crypto/subtle"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -176,6 +177,16 @@ func (c *Clients) Rotate(ctx context.Context, name string, overlap time.Duration
 
 // Update changes a client of the store.
 func (c *Clients) Update(ctx context.Context, name string, change func(*Client) error) error {
+	return c.amend(ctx, name, func(client *Client) error {
+		if err := change(client); err != nil {
+			return err
+		}
+		return client.Check()
+	})
+}
+
+// amend changes a client of the store as it is: one that an earlier version took must not fail to be disabled.
+func (c *Clients) amend(ctx context.Context, name string, change func(*Client) error) error {
 	return c.change(ctx, func() error {
 		client, err := c.stored(name)
 		if err != nil {
@@ -183,9 +194,6 @@ func (c *Clients) Update(ctx context.Context, name string, change func(*Client) 
 		}
 		client.Keys = slices.Clone(client.Keys)
 		if err := change(&client); err != nil {
-			return err
-		}
-		if err := client.Check(); err != nil {
 			return err
 		}
 		return c.store.PutClient(ctx, client)
@@ -209,7 +217,7 @@ func (c *Clients) DisableStored(ctx context.Context) (n int, err error) {
 		if client.Configured() || client.Disabled {
 			continue
 		}
-		if err := c.Update(ctx, client.Name, func(c *Client) error { c.Disabled = true; return nil }); err != nil {
+		if err := c.amend(ctx, client.Name, func(c *Client) error { c.Disabled = true; return nil }); err != nil {
 			return n, err
 		}
 		n++
@@ -223,25 +231,27 @@ func (c *Clients) Flush(ctx context.Context) error {
 	used := c.used
 	c.used = make(map[KeyDigest]time.Time)
 	c.mu.Unlock()
+	var first error
 	for digest, at := range used {
 		client, ok := c.directory.Load().byDigest[digest]
 		if !ok {
 			continue
 		}
-		err := c.Update(ctx, client.Name, func(client *Client) error {
-			for i, key := range client.Keys {
-				if key.Digest == digest {
-					client.Keys[i].UsedAt = at
+		if first == nil {
+			first = c.amend(ctx, client.Name, func(client *Client) error {
+				for i, key := range client.Keys {
+					if key.Digest == digest {
+						client.Keys[i].UsedAt = at
+					}
 				}
-			}
-			return nil
-		})
-		if err != nil {
-			c.touch(digest, at)
-			return err
+				return nil
+			})
+		}
+		if first != nil {
+			c.touch(digest, at) // for the next time
 		}
 	}
-	return nil
+	return first
 }
 
 // touch notes a use, to the minute: what nobody reads more exactly must not cost a write each time.
@@ -254,16 +264,17 @@ func (c *Clients) touch(digest KeyDigest, now time.Time) {
 	}
 }
 
-// change makes one change in the store and reads the directory anew.
+// change makes one change in the store and reads the directory anew, also where the change failed or its asker has
+// hung up: it may have taken effect, and a key that was revoked must not go on opening doors.
 func (c *Clients) change(ctx context.Context, change func() error) error {
 	if err := c.changing.lock(ctx); err != nil {
 		return err
 	}
 	defer c.changing.unlock()
-	if err := change(); err != nil {
-		return err
-	}
-	return c.read(ctx)
+	err := change()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storePatience)
+	defer cancel()
+	return errors.Join(err, c.read(ctx))
 }
 
 // stored finds a client that can be changed.

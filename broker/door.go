@@ -67,16 +67,14 @@ func (b *Broker) pass(ctx context.Context, w want) (result, error) {
 }
 
 // needsMoreThan reports whether somebody else's flight ended in a way that is not this caller's answer: it was
-// content with a stored link that is not enough here, it was a pre-warming that may not touch the quota kept for us,
-// or its client had used up a budget of its own.
+// content with a stored link that is not enough here, it was a pre-warming that had to stand back behind all others, or
+// its client had used up a budget of its own.
 func (w want) needsMoreThan(f *flight, now time.Time) bool {
 	switch {
 	case errors.Is(f.err, BudgetExhausted), errors.Is(f.err, RateLimited):
 		return !f.payer.is(w.payer)
-	case errors.Is(f.err, QuotaExhausted):
-		return f.purpose == Prewarming && w.purpose == Interactive
 	case f.err != nil:
-		return false
+		return f.purpose == Prewarming && w.purpose == Interactive
 	}
 	return !w.satisfiedBy(f.result.link, now)
 }
@@ -104,6 +102,41 @@ func (d *door) enter(w want) (f *flight, leads bool, err error) {
 		close(f.urgent)
 	}
 	return f, !ok, nil
+}
+
+// tryTurn takes a key's turn for something else than a generation, unless somebody has it. Callers who come meanwhile
+// wait for its end and then look for themselves.
+func (d *door) tryTurn(key Key) (leave func(), ok bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, taken := d.flights[key]; taken {
+		return nil, false
+	}
+	f := &flight{landed: make(chan struct{}), urgent: make(chan struct{})}
+	d.flights[key] = f
+	d.done.Add(1)
+	return func() { d.leave(key, f) }, true
+}
+
+// takeTurn waits for a key's turn.
+func (b *Broker) takeTurn(ctx context.Context, key Key) (leave func(), err error) {
+	for {
+		leave, ok := b.door.tryTurn(key)
+		if ok {
+			return leave, nil
+		}
+		b.door.mu.Lock()
+		f, taken := b.door.flights[key]
+		b.door.mu.Unlock()
+		if !taken {
+			continue
+		}
+		select {
+		case <-f.landed:
+		case <-ctx.Done():
+			return nil, Errorf(Unavailable, "the link is being generated: %w", ctx.Err())
+		}
+	}
 }
 
 // leave ends a flight. Who comes next finds its link in the store.

@@ -240,3 +240,73 @@ func TestACallerHurriesAPrewarmingOfItsLink(t *testing.T) {
 		}
 	})
 }
+
+func TestACallerIsNotHeldToThePatienceOfAPrewarming(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, &wechat{takes: 100 * time.Millisecond}, func(a *broker.App) { a.Rate = 2 })
+		link := r.get(t, query("a=1"), broker.Miss).Link
+		if _, err := r.Pin(t.Context(), link.Key, true); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(28 * day)
+		var all sync.WaitGroup
+		for i := range 8 { // all turns of the next 4 s
+			all.Go(func() { _, _ = r.Get(t.Context(), query(fmt.Sprint("b=", i))) })
+		}
+		synctest.Wait()
+		all.Go(func() { _, _ = r.Prewarm(t.Context()) })
+		time.Sleep(3700 * time.Millisecond)
+		r.get(t, query("a=1"), broker.Miss)
+		all.Wait()
+	})
+}
+
+func TestALinkDeletedWhileItWaitsToBePrewarmedStaysDeleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, &wechat{takes: 100 * time.Millisecond}, nil)
+		links := make([]broker.Key, 50) // more than are renewed at once
+		for i := range links {
+			links[i] = r.get(t, query(fmt.Sprint("a=", i)), broker.Miss).Link.Key
+			if _, err := r.Pin(t.Context(), links[i], true); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(24 * day)
+		var prewarming sync.WaitGroup
+		prewarming.Go(func() { _, _ = r.Prewarm(t.Context()) })
+		synctest.Wait()
+		deleted := 0
+		for _, key := range links {
+			if err := r.Delete(t.Context(), key); err != nil {
+				t.Error(err)
+			}
+			deleted++
+		}
+		prewarming.Wait()
+		page, err := r.Links(t.Context(), broker.Query{})
+		if err != nil || len(page.Links) != 0 {
+			t.Errorf("%d of %d deleted links are back (%v)", len(page.Links), deleted, err)
+		}
+	})
+}
+
+func TestRenewalsAreSharedAlsoAfterTheClockWasSetBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &wechat{takes: 100 * time.Millisecond, ahead: time.Hour}
+		r := newRig(t, w, nil)
+		key := r.get(t, query("a=1"), broker.Miss).Link.Key
+		w.ahead = 0
+		var callers sync.WaitGroup
+		for range 20 {
+			callers.Go(func() {
+				if _, err := r.Renew(t.Context(), key); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		callers.Wait()
+		if w.called() != 2 {
+			t.Errorf("%d calls, want the miss and one renewal", w.called())
+		}
+	})
+}

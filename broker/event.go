@@ -13,6 +13,7 @@ const (
 	RateLowered  EventName = "rate_lowered"  // App, Rate: WeChat says too fast
 	StoreFailing EventName = "store_failing" // Err: a write failed; what it held is kept in memory and retried
 	LinkLost     EventName = "link_lost"     // Err: a link that could not be stored had to make room for newer ones
+	LinkRefused  EventName = "link_refused"  // App, Err: WeChat's answer leads to a host that is not on the app's list
 	Panicked     EventName = "panicked"      // Err: a panic was caught in the door
 )
 

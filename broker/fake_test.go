@@ -1,6 +1,7 @@
 package broker_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,8 @@ const day = 24 * time.Hour
 type wechat struct {
 	takes  time.Duration
 	answer func(call int, target broker.Target) error
+	host   string        // of its links; wxaurl.cn
+	ahead  time.Duration // of the clock that tells when a call was sent
 
 	mu       sync.Mutex
 	calls    int
@@ -63,7 +66,7 @@ func (w *wechat) Generate(ctx context.Context, target broker.Target) (broker.Gen
 	w.mu.Lock()
 	w.byTarget[key]++
 	w.mu.Unlock()
-	return broker.Generated{URL: fmt.Sprintf("https://wxaurl.cn/%d", call), SentAt: sent}, nil
+	return broker.Generated{URL: fmt.Sprintf("https://%s/%d", cmp.Or(w.host, "wxaurl.cn"), call), SentAt: sent.Add(w.ahead)}, nil
 }
 
 func (w *wechat) called() int {
@@ -86,6 +89,10 @@ type moody struct {
 	broker.Store
 
 	writesFail, readsFail, ledgerFails atomic.Bool
+
+	beforePut    func(ctx context.Context) error // runs first
+	beforeTouch  func()
+	afterClients func() // runs when a change of clients is stored
 }
 
 var errDisk = broker.Errorf(broker.StoreFailed, "no space left on device")
@@ -101,6 +108,11 @@ func (m *moody) PutLink(ctx context.Context, link broker.Link) error {
 	if m.writesFail.Load() {
 		return errDisk
 	}
+	if m.beforePut != nil {
+		if err := m.beforePut(ctx); err != nil {
+			return err
+		}
+	}
 	return m.Store.PutLink(ctx, link)
 }
 
@@ -108,7 +120,32 @@ func (m *moody) TouchLinks(ctx context.Context, uses []broker.Use) error {
 	if m.writesFail.Load() {
 		return errDisk
 	}
+	if m.beforeTouch != nil {
+		m.beforeTouch()
+	}
 	return m.Store.TouchLinks(ctx, uses)
+}
+
+func (m *moody) PutClient(ctx context.Context, client broker.Client) error {
+	if m.writesFail.Load() {
+		return errDisk
+	}
+	return m.Store.PutClient(ctx, client)
+}
+
+func (m *moody) DeleteClient(ctx context.Context, name string) error {
+	err := m.Store.DeleteClient(ctx, name)
+	if m.afterClients != nil {
+		m.afterClients()
+	}
+	return err
+}
+
+func (m *moody) ListClients(ctx context.Context) ([]broker.Client, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return m.Store.ListClients(ctx)
 }
 
 func (m *moody) ReserveQuota(ctx context.Context, account, on string, n, limit int64) (int64, int64, error) {

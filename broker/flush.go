@@ -16,7 +16,7 @@ func (b *Broker) Flush(ctx context.Context) (Counts, error) {
 	err := b.storeAgain(ctx, counts)
 	taken := b.uses.take()
 	for bite := range slices.Chunk(taken, touchBite) {
-		if touchErr := b.store.TouchLinks(ctx, bite); touchErr != nil {
+		if touchErr := b.touch(ctx, bite); touchErr != nil {
 			for _, use := range taken[counts["touched"]:] {
 				b.uses.add(use)
 			}
@@ -27,15 +27,45 @@ func (b *Broker) Flush(ctx context.Context) (Counts, error) {
 	return counts, err
 }
 
+// touch writes a bite of uses, for its asker or without: a write that is given up may take effect all the same, and
+// the uses would be counted twice.
+func (b *Broker) touch(ctx context.Context, bite []Use) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storePatience)
+	defer cancel()
+	return b.store.TouchLinks(ctx, bite)
+}
+
+// storeAgain stores what could not be stored. It takes the key's turn at the door, so that no renewal and no deletion
+// comes between looking and writing; a key whose turn somebody else has is left for the next time.
 func (b *Broker) storeAgain(ctx context.Context, counts Counts) error {
 	for _, link := range b.unstored.all() {
-		if link.Outlives(b.clock()) {
-			if err := b.store.PutLink(ctx, link); err != nil {
-				return err // the disk is still full: the others would fail as well
-			}
-			counts["stored"]++
+		leave, ok := b.door.tryTurn(link.Key)
+		if !ok {
+			continue
 		}
-		b.unstored.stored(link)
+		err := b.storeNow(ctx, link.Key, counts)
+		leave()
+		if err != nil {
+			return err // the disk is still full: the others would fail as well
+		}
 	}
+	return nil
+}
+
+func (b *Broker) storeNow(ctx context.Context, key Key, counts Counts) error {
+	link, ok := b.unstored.get(key)
+	if !ok {
+		return nil
+	}
+	if link.Outlives(b.clock()) {
+		if err := b.store.PutLink(ctx, link); err != nil {
+			return err
+		}
+		counts["stored"]++
+	}
+	b.unstored.stored(link)
 	return nil
 }

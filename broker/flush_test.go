@@ -1,13 +1,16 @@
 package broker_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"linkbroker/broker"
+	"linkbroker/cache"
 )
 
 func TestASpentCallIsDeliveredThoughTheStoreCannotTakeIt(t *testing.T) {
@@ -111,10 +114,158 @@ func TestPurgeTakesTheDeadAndLeavesTheLiving(t *testing.T) {
 		}
 		r.get(t, query("long=1"), broker.Miss)
 		time.Sleep(day)
+		if counts, err := r.Purge(t.Context()); err != nil || counts["purged"] != 0 {
+			t.Errorf("%v, %v: the dead are kept for an hour, for clocks that ran ahead", counts, err)
+		}
+		time.Sleep(time.Hour)
 		counts, err := r.Purge(t.Context())
 		if err != nil || counts["purged"] != 450 {
 			t.Errorf("%v, %v", counts, err)
 		}
 		r.get(t, query("long=1"), broker.Hit)
+	})
+}
+
+func TestALinkWhoseStoringHangsIsDelivered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, &wechat{takes: 100 * time.Millisecond}, nil)
+		r.store.beforePut = func(ctx context.Context) error { <-ctx.Done(); return errDisk }
+		began := time.Now()
+		if miss := r.get(t, query("a=1"), broker.Miss); miss.Stored || time.Since(began) > 4*time.Second {
+			t.Errorf("stored %v after %s", miss.Stored, time.Since(began))
+		}
+		if hit := r.get(t, query("a=1"), broker.Hit); hit.Stored {
+			t.Error("a link that is in memory alone is answered as stored")
+		}
+		time.Sleep(time.Minute) // the write is given up
+	})
+}
+
+func TestALinkThatIsStoredLateIsStored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, &wechat{}, nil)
+		r.store.beforePut = func(context.Context) error { time.Sleep(6 * time.Second); return nil }
+		r.get(t, query("a=1"), broker.Miss)
+		time.Sleep(10 * time.Second)
+		if hit := r.get(t, query("a=1"), broker.Hit); !hit.Stored {
+			t.Error("it does not count as stored")
+		}
+	})
+}
+
+func TestAFlushComesBeforeOrAfterAChangeOfItsLinkButNotBetween(t *testing.T) {
+	tests := []struct {
+		claim  string
+		change func(t *testing.T, r *rig, key broker.Key)
+		check  func(t *testing.T, link broker.Link, err error)
+	}{
+		{
+			"a renewal",
+			func(t *testing.T, r *rig, key broker.Key) {
+				t.Helper()
+				if answer, err := r.Renew(t.Context(), key); err != nil || !answer.Stored {
+					t.Errorf("stored %v, %v", answer.Stored, err)
+				}
+			},
+			func(t *testing.T, link broker.Link, err error) {
+				t.Helper()
+				if err != nil || link.URL != "https://wxaurl.cn/2" {
+					t.Errorf("found %s, %v", link.URL, err)
+				}
+			},
+		},
+		{
+			"a deletion",
+			func(t *testing.T, r *rig, key broker.Key) {
+				t.Helper()
+				if err := r.Delete(t.Context(), key); err != nil {
+					t.Error(err)
+				}
+			},
+			func(t *testing.T, link broker.Link, err error) {
+				t.Helper()
+				if !errors.Is(err, broker.NotFound) {
+					t.Errorf("it is back: %s, %v", link.URL, err)
+				}
+			},
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.claim, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, &wechat{}, nil)
+				r.store.writesFail.Store(true)
+				key := r.get(t, query("a=1"), broker.Miss).Link.Key
+				time.Sleep(time.Hour)
+				r.store.writesFail.Store(false)
+				r.store.beforePut = func(context.Context) error { time.Sleep(time.Second); return nil }
+				var both sync.WaitGroup
+				both.Go(func() {
+					if _, err := r.Flush(t.Context()); err != nil {
+						t.Error(err)
+					}
+				})
+				synctest.Wait() // the flush is about to write
+				both.Go(func() { test.change(t, r, key) })
+				both.Wait()
+				link, err := r.Link(t.Context(), key)
+				test.check(t, link, err)
+			})
+		})
+	}
+}
+
+func TestAFlushThatIsGivenUpCountsNothingTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &moody{Store: cache.NewMemory(), beforeTouch: func() { time.Sleep(time.Second) }}
+		layer := cache.NewLayer(store, 100)
+		r := rigOver(&moody{Store: layer}, &wechat{}, nil)
+		key := r.get(t, query("a=1"), broker.Miss).Link.Key
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		_, _ = r.Flush(ctx) // as at a stop
+		if err := r.Drain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if link, err := r.Link(t.Context(), key); err != nil || link.Uses != 1 {
+			t.Errorf("used once, counted %d times (%v)", link.Uses, err)
+		}
+		if err := layer.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestDrainEndsThoughTheDiskHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, &wechat{}, nil)
+		r.store.writesFail.Store(true)
+		r.get(t, query("a=1"), broker.Miss)
+		r.store.writesFail.Store(false)
+		r.store.beforePut = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		began := time.Now()
+		if err := r.Drain(ctx); err == nil || time.Since(began) > time.Minute {
+			t.Errorf("after %s: %v", time.Since(began), err)
+		}
+	})
+}
+
+func TestALinkThatIsNotStoredYetCanBePinned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, &wechat{}, nil)
+		r.store.writesFail.Store(true)
+		key := r.get(t, query("a=1"), broker.Miss).Link.Key
+		if link, err := r.Pin(t.Context(), key, true); err != nil || !link.Pinned {
+			t.Errorf("pinned %v, %v", link.Pinned, err)
+		}
+		r.store.writesFail.Store(false)
+		if _, err := r.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if link, err := r.store.Link(t.Context(), key); err != nil || !link.Pinned {
+			t.Errorf("stored as pinned %v, %v", link.Pinned, err)
+		}
 	})
 }

@@ -15,29 +15,16 @@ const storePatience = 10 * time.Second
 func (b *Broker) generate(ctx context.Context, w want, urgent <-chan struct{}) (result, error) {
 	began := b.clock()
 	if !w.app.NeverShare {
-		switch link, err := b.find(ctx, w.key); {
+		switch link, stored, err := b.find(ctx, w.key); {
 		case err == nil && w.satisfiedBy(link, began):
-			return result{link: link, found: true, stored: true}, nil
-		case err != nil && !errors.Is(err, NotFound):
-			return result{}, err
+			return result{link: link, found: true, stored: stored}, nil
+		case err != nil && !errors.Is(err, NotFound), err != nil && w.purpose == Prewarming:
+			return result{}, err // deleted since it was found to be due
 		}
 	}
-	if err := b.refused(w, began); err != nil {
-		return result{}, err
-	}
-	bill, err := b.budgets.charge(ctx, w.payer, began)
+	made, err := b.ask(ctx, w, urgent)
 	if err != nil {
-		return result{}, err
-	}
-	made, spent, err := b.callUntilAnswered(ctx, w, urgent)
-	if err != nil {
-		if !spent {
-			bill.refund()
-		}
 		return result{}, b.remember(w, err, began)
-	}
-	if !w.app.Accepts(made.URL) {
-		return result{}, Errorf(Unavailable, "WeChat's answer carries a link that is not https on a host of link_hosts")
 	}
 	link := newLink(w, made)
 	if !link.Outlives(b.clock()) {
@@ -47,6 +34,35 @@ func (b *Broker) generate(ctx context.Context, w want, urgent <-chan struct{}) (
 		link.UsedAt = began // in demand from the start; the use itself is counted with everybody else's
 	}
 	return b.keep(ctx, link), nil
+}
+
+// ask has WeChat make a link, if nothing speaks against it that is known without a call.
+func (b *Broker) ask(ctx context.Context, w want, urgent <-chan struct{}) (Generated, error) {
+	if err := b.refusals.check(w.key, b.clock()); err != nil {
+		return Generated{}, err
+	}
+	bill, err := b.budgets.charge(ctx, w.payer, b.clock)
+	if err != nil {
+		return Generated{}, err
+	}
+	probe, err := w.app.trouble.check(b.clock(), w.purpose)
+	if err != nil {
+		bill.refund()
+		return Generated{}, err
+	}
+	made, calls, err := b.callUntilAnswered(ctx, w, urgent)
+	if calls.made == 0 {
+		probe.handBack()
+	}
+	if err != nil && !calls.spent {
+		bill.refund()
+	}
+	if err == nil && !w.app.Accepts(made.URL) {
+		err = Errorf(Upstream, "WeChat's answer carries a link that is not https on a host of link_hosts")
+		w.app.trouble.set(err, b.clock().Add(appMemory)) // or a new host of WeChat's would cost the day's quota
+		b.policy.Observe(Event{Name: LinkRefused, App: w.app.ID, Err: err})
+	}
+	return made, err
 }
 
 // newLink gives the link that was made, with its effective expiry.
@@ -61,48 +77,73 @@ func newLink(w want, made Generated) Link {
 	}
 }
 
-// keep stores a link. If that fails it is kept in memory and handed out all the same: the call is spent.
+// keep stores a link. If that fails, or lasts longer than its flight may, the link is kept in memory and handed out all
+// the same: the call is spent.
 func (b *Broker) keep(ctx context.Context, link Link) result {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storePatience)
-	defer cancel()
-	err := b.store.PutLink(ctx, link)
-	if err != nil {
-		b.policy.Observe(Event{Name: StoreFailing, App: link.Target.App, Err: err})
-		if !b.unstored.put(link) {
-			b.policy.Observe(Event{Name: LinkLost, App: link.Target.App, Err: err})
+	stored := make(chan error, 1)
+	b.door.done.Add(1) // Drain waits for it; the flight itself still counts, so it is not too late
+	go func() {
+		defer b.door.done.Done()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storePatience)
+		defer cancel()
+		err := b.store.PutLink(ctx, link)
+		if err == nil {
+			b.unstored.stored(link)
 		}
-	} else {
-		b.unstored.forget(link.Key)
+		stored <- err
+	}()
+	var err error
+	select {
+	case err = <-stored:
+		if err == nil {
+			b.unstored.forget(link.Key) // an older one
+			return result{link: link, stored: true}
+		}
+	case <-ctx.Done():
+		err = Errorf(StoreFailed, "storing takes longer than the deadline: %w", ctx.Err())
 	}
-	return result{link: link, stored: err == nil}
+	b.policy.Observe(Event{Name: StoreFailing, App: link.Target.App, Err: err})
+	if !b.unstored.put(link) {
+		b.policy.Observe(Event{Name: LinkLost, App: link.Target.App, Err: err})
+	}
+	return result{link: link}
 }
 
+// calls counts what a flight has asked of WeChat.
+type calls struct {
+	made  int
+	spent bool // one of them may have generated a link
+}
+
+// shortestCall is the time that must be left for another call: a unit spent on one that is cut off is wasted.
+const shortestCall = 500 * time.Millisecond
+
 // callUntilAnswered calls WeChat, and again after what may pass, within the flight's deadline and the app's budget
-// of retries. Each attempt waits for its turn and takes its own unit of quota. It says whether any of them may have
-// generated a link.
-func (b *Broker) callUntilAnswered(ctx context.Context, w want, urgent <-chan struct{}) (made Generated, spent bool, err error) {
+// of retries. Each attempt waits for its turn and takes its own unit of quota.
+func (b *Broker) callUntilAnswered(ctx context.Context, w want, urgent <-chan struct{}) (made Generated, n calls, err error) {
 	for wait := 100 * time.Millisecond; ; wait *= 2 {
 		if err := w.app.pace.wait(ctx, b.clock, urgent); err != nil {
-			return Generated{}, spent, err
+			return Generated{}, n, err
 		}
-		unit, err := w.app.ledger.spend(ctx, b.clock(), w.app.keptFrom(w.purpose))
+		unit, err := w.app.ledger.spend(ctx, b.clock, w.app.keptFrom(w.purpose))
 		if err != nil {
-			return Generated{}, spent, err
+			return Generated{}, n, err
 		}
 		made, err := b.call(ctx, w, unit)
+		n.made++
+		n.spent = n.spent || !unspent(err)
 		if err == nil {
 			w.app.retries.earn()
-			return made, true, nil
+			return made, n, nil
 		}
-		spent = spent || !unspent(err)
 		jittered := wait/2 + rand.N(wait) //nolint:gosec // spreads load, guards nothing
 		deadline, _ := ctx.Deadline()
 		switch {
 		case !errors.Is(err, Unavailable) && !errors.Is(err, Busy),
-			b.clock().Add(jittered).After(deadline),
+			b.clock().Add(jittered + shortestCall).After(deadline),
 			!w.app.retries.spend(),
 			!sleep(ctx, jittered):
-			return Generated{}, spent, err
+			return Generated{}, n, err
 		}
 	}
 }
@@ -114,7 +155,7 @@ func (b *Broker) call(ctx context.Context, w want, unit unit) (Generated, error)
 	now := b.clock()
 	b.policy.Observe(Event{Name: CallEnded, App: w.app.ID, Purpose: w.purpose, Took: now.Sub(sent), Err: err})
 	if err == nil {
-		w.app.trouble.passed(now)
+		w.app.trouble.passed(sent, now)
 		return made, nil
 	}
 	if unspent(err) {

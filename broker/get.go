@@ -13,14 +13,14 @@ type want struct {
 	target    Target
 	key       Key
 	leastLife time.Duration
-	replaces  time.Time // a renewal: only a link generated after this moment will do
+	replaces  time.Time // a renewal: the link that was generated at this moment will not do
 	purpose   Purpose
 	payer     payer
 }
 
 // satisfiedBy reports whether a stored link does for what is wanted.
 func (w want) satisfiedBy(l Link, now time.Time) bool {
-	return l.GeneratedAt.After(w.replaces) && l.Outlives(now.Add(w.leastLife))
+	return !l.GeneratedAt.Equal(w.replaces) && l.Outlives(now.Add(w.leastLife))
 }
 
 // Get answers a request: from the store while the stored link is good, otherwise with a link generated now, and if
@@ -37,14 +37,15 @@ func (b *Broker) get(ctx context.Context, req Request) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	var stored Link
+	var known Link
+	var stored bool
 	if !w.app.NeverShare {
-		stored, err = b.find(ctx, w.key)
+		known, stored, err = b.find(ctx, w.key)
 		switch {
-		case err == nil && w.satisfiedBy(stored, now):
+		case err == nil && w.satisfiedBy(known, now):
 			b.uses.add(Use{Key: w.key, Count: 1, UsedAt: now})
 			return Answer{
-				Link: stored, At: now, Outcome: Hit, LeastLife: w.leastLife, Stored: true, Clamped: clamped,
+				Link: known, At: now, Outcome: Hit, LeastLife: w.leastLife, Stored: stored, Clamped: clamped,
 			}, nil
 		case err != nil && !errors.Is(err, NotFound):
 			return Answer{}, err
@@ -52,7 +53,7 @@ func (b *Broker) get(ctx context.Context, req Request) (Answer, error) {
 	}
 	answer, err := b.miss(ctx, w, req.OnlyIfCached)
 	if err != nil {
-		answer, err = b.stale(w, stored, err)
+		answer, err = b.stale(w, known, stored, err)
 	}
 	answer.Clamped = clamped
 	return answer, err
@@ -134,21 +135,23 @@ func (b *Broker) miss(ctx context.Context, w want, onlyIfCached bool) (Answer, e
 }
 
 // stale answers a request that could not be satisfied with a stored link that is still alive: better than nothing.
-func (b *Broker) stale(w want, stored Link, reason error) (Answer, error) {
+func (b *Broker) stale(w want, known Link, stored bool, reason error) (Answer, error) {
 	now := b.clock()
-	if !stored.Outlives(now) {
+	if !known.Outlives(now) {
 		return Answer{}, reason
 	}
 	b.uses.add(Use{Key: w.key, Count: 1, UsedAt: now})
 	return Answer{
-		Link: stored, At: now, Outcome: Stale, LeastLife: w.leastLife, Stored: true, Reason: reason,
+		Link: known, At: now, Outcome: Stale, LeastLife: w.leastLife, Stored: stored, Reason: reason,
 	}, nil
 }
 
-// find looks a link up: first among those the store could not take, for they are newer.
-func (b *Broker) find(ctx context.Context, key Key) (Link, error) {
+// find looks a link up, first among those the store could not take, for they are newer, and says whether it is
+// stored.
+func (b *Broker) find(ctx context.Context, key Key) (link Link, stored bool, err error) {
 	if link, ok := b.unstored.get(key); ok {
-		return link, nil
+		return link, false, nil
 	}
-	return b.store.Link(ctx, key)
+	link, err = b.store.Link(ctx, key)
+	return link, err == nil, err
 }

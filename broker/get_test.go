@@ -2,6 +2,7 @@ package broker_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -235,7 +236,13 @@ func TestAStoreThatCannotBeReadIsAnErrorAndNoCall(t *testing.T) {
 func TestALinkOnAForeignHostIsNotHandedOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, &wechat{}, func(a *broker.App) { a.LinkHosts = []string{"example.com"} })
-		r.fails(t, query("a=1"), broker.Unavailable)
+		r.fails(t, query("a=1"), broker.Upstream)
+		for i := range 100 {
+			r.fails(t, query(fmt.Sprint("b=", i)), broker.Upstream)
+		}
+		if r.wechat.called() != 1 || r.events.count(broker.LinkRefused) != 1 {
+			t.Errorf("%d units are spent on links that nobody gets, told of %d", r.wechat.called(), r.events.count(broker.LinkRefused))
+		}
 		if _, err := r.Link(t.Context(), normalizedKey(t, query("a=1"))); !errors.Is(err, broker.NotFound) {
 			t.Errorf("it was stored: %v", err)
 		}

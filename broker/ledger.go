@@ -38,13 +38,13 @@ func newLedger(store LedgerStore, account string, limit int64, zone quotaZone, e
 }
 
 // spend takes a unit, as long as more than kept units of the day remain.
-func (l *ledger) spend(ctx context.Context, now time.Time, kept int64) (unit, error) {
+func (l *ledger) spend(ctx context.Context, clock Clock, kept int64) (unit, error) {
 	for {
-		u, ok, err := l.take(now, kept)
+		u, ok, err := l.take(clock(), kept)
 		if ok || err != nil {
 			return u, err
 		}
-		if err := l.reserve(ctx, now); err != nil {
+		if err := l.reserve(ctx, clock); err != nil {
 			return unit{}, err
 		}
 	}
@@ -73,12 +73,12 @@ func (l *ledger) take(now time.Time, kept int64) (u unit, ok bool, err error) {
 }
 
 // reserve has the store set a block aside. What was left of yesterday's is forgotten with its day.
-func (l *ledger) reserve(ctx context.Context, now time.Time) error {
+func (l *ledger) reserve(ctx context.Context, clock Clock) error {
 	if err := l.reserving.lock(ctx); err != nil {
 		return Errorf(Busy, "too many wait for a unit of quota: %w", err)
 	}
 	defer l.reserving.unlock()
-	today := l.zone.day(now)
+	today := l.zone.day(clock()) // now that it is our turn: who waited over midnight must not go back to yesterday
 
 	l.mu.Lock()
 	reserved := int64(0)

@@ -27,7 +27,7 @@ type Limit struct {
 }
 
 // spacing is the time that one event uses up.
-func (l Limit) spacing() time.Duration { return l.Per / time.Duration(max(l.Events, 1)) }
+func (l Limit) spacing() time.Duration { return max(l.Per/time.Duration(max(l.Events, 1)), 1) }
 
 // Take counts an event of the key, and says how many are left and when there will be another.
 func (l *Limiter[K]) Take(key K, limit Limit, now time.Time) (ok bool, left int, after time.Duration) {

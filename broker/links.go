@@ -6,30 +6,45 @@ import (
 )
 
 // Link gives one stored link, dead or alive.
-func (b *Broker) Link(ctx context.Context, key Key) (Link, error) { return b.find(ctx, key) }
+func (b *Broker) Link(ctx context.Context, key Key) (Link, error) {
+	link, _, err := b.find(ctx, key)
+	return link, err
+}
 
 // Delete forgets a link: the next request for its target has a fresh one generated.
 func (b *Broker) Delete(ctx context.Context, key Key) error {
+	leave, err := b.takeTurn(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	_, kept := b.unstored.get(key)
-	b.unstored.forget(key)
-	err := b.store.DeleteLink(ctx, key)
+	err = b.store.DeleteLink(ctx, key)
 	if kept && errors.Is(err, NotFound) {
-		return nil
+		err = nil
+	}
+	if err == nil {
+		b.unstored.forget(key)
 	}
 	return err
 }
 
 // Pin keeps a link warm whether or not it is used, or no longer.
 func (b *Broker) Pin(ctx context.Context, key Key, pinned bool) (Link, error) {
-	if err := b.store.PinLink(ctx, key, pinned); err != nil {
+	kept := b.unstored.pin(key, pinned)
+	err := b.store.PinLink(ctx, key, pinned)
+	if kept && errors.Is(err, NotFound) {
+		err = nil
+	}
+	if err != nil {
 		return Link{}, err
 	}
-	return b.store.Link(ctx, key)
+	return b.Link(ctx, key)
 }
 
 // Renew generates a fresh link in place of a stored one. It spends quota.
 func (b *Broker) Renew(ctx context.Context, key Key) (Answer, error) {
-	link, err := b.find(ctx, key)
+	link, _, err := b.find(ctx, key)
 	if err != nil {
 		return Answer{}, err
 	}

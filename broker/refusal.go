@@ -13,17 +13,10 @@ const (
 	appMemory      = time.Minute
 	tokenMemory    = 10 * time.Second
 	awayMemory     = 2 * time.Second
+	awayKeys       = 3 // so many targets have to go unanswered until WeChat counts as away
 	probeInterval  = time.Hour
 	maxRefusedKeys = 8192
 )
-
-// refused gives the error that a call would bring, where it is known without one.
-func (b *Broker) refused(w want, now time.Time) error {
-	if err := w.app.trouble.check(now); err != nil {
-		return err
-	}
-	return b.refusals.check(w.key, now)
-}
 
 // remember keeps what a failed flight taught: about the key, about the app, or that WeChat is away. It gives the error
 // with the time for which it is remembered.
@@ -41,7 +34,8 @@ func (b *Broker) remember(w want, err error, began time.Time) error {
 		until = now.Add(tokenMemory)
 		w.app.trouble.set(err, until)
 	case Unavailable:
-		w.app.trouble.away(err, began, now)
+		b.refusals.put(w.key, err, now.Add(awayMemory), now)
+		w.app.trouble.away(w.key, err, began, now)
 	case QuotaExhausted:
 		e, ok := errors.AsType[*Error](err)
 		if !ok || e.ErrCode == 0 {
@@ -58,29 +52,56 @@ func (b *Broker) remember(w want, err error, began time.Time) error {
 	return err
 }
 
-// trouble is what stands between an app and WeChat at the moment.
+// trouble is what stands between an app and WeChat at the moment: a short one of the app itself, and the day latch.
 type trouble struct {
 	mu     sync.Mutex
 	err    error
 	until  time.Time
-	closed time.Time // the day latch: WeChat says that the quota is used up until then
-	probe  time.Time // when the latch lets one call through
-	good   time.Time // the last call that succeeded
+	failed map[Key]bool // keys whose calls went unanswered since the last good one
+	good   time.Time    // when the last call that succeeded was answered
+
+	dayErr   error
+	dayEnds  time.Time // WeChat says that the quota is used up until then
+	dayBegan time.Time
+	probe    time.Time // when the latch lets one call through
 }
 
-// check gives the trouble that lasts, with the time it is expected to last.
-func (t *trouble) check(now time.Time) error {
+// probe is a call that the day latch lets through to find out whether WeChat has changed its mind.
+type probe struct {
+	of     *trouble
+	before time.Time
+}
+
+// handBack gives a probe back that came to no call.
+func (p probe) handBack() {
+	if p.of == nil {
+		return
+	}
+	p.of.mu.Lock()
+	defer p.of.mu.Unlock()
+	p.of.probe = p.before
+}
+
+// check gives the trouble that lasts, with the time it is expected to last. Where WeChat seems to be away, or the day
+// latch is closed, one call now and then is let through.
+func (t *trouble) check(now time.Time, purpose Purpose) (probe, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
-	case !now.Before(t.until):
-		return nil
-	case t.until.Equal(t.closed) && !now.Before(t.probe):
-		t.probe = now.Add(probeInterval) // one call finds out whether WeChat has changed its mind
-		return nil
+	case now.Before(t.until):
+		return probe{}, retryLater(t.err, t.until.Sub(now))
+	case !now.Before(t.dayEnds):
+	case purpose == Interactive && !now.Before(t.probe):
+		p := probe{of: t, before: t.probe}
+		t.probe = now.Add(probeInterval)
+		return p, nil
 	default:
-		return retryLater(t.err, t.until.Sub(now))
+		return probe{}, retryLater(t.dayErr, t.dayEnds.Sub(now))
 	}
+	if len(t.failed) >= awayKeys {
+		t.until = now.Add(awayMemory) // for all but this one
+	}
+	return probe{}, nil
 }
 
 func (t *trouble) set(err error, until time.Time) {
@@ -89,11 +110,21 @@ func (t *trouble) set(err error, until time.Time) {
 	t.err, t.until = err, until
 }
 
-// away remembers that WeChat does not answer, unless it answered somebody else since the failed flight began.
-func (t *trouble) away(err error, began, now time.Time) {
+// away remembers that WeChat does not answer. One target that it cannot answer says nothing of the others: it takes
+// several, and nobody's success since the failed flight began.
+func (t *trouble) away(key Key, err error, began, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.good.Before(began) && now.After(t.until) {
+	if !t.good.Before(began) {
+		return
+	}
+	if t.failed == nil {
+		t.failed = make(map[Key]bool, awayKeys)
+	}
+	if len(t.failed) < awayKeys {
+		t.failed[key] = true
+	}
+	if len(t.failed) >= awayKeys && !now.Before(t.until) {
 		t.err, t.until = err, now.Add(awayMemory)
 	}
 }
@@ -102,28 +133,32 @@ func (t *trouble) away(err error, began, now time.Time) {
 func (t *trouble) closeUntil(err error, until, now time.Time) (closed bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	closed = !t.closed.Equal(until)
+	closed = !t.dayEnds.Equal(until)
 	if closed {
-		t.probe = now.Add(probeInterval)
+		t.probe, t.dayBegan = now.Add(probeInterval), now
 	}
-	t.err, t.until, t.closed = err, until, until
+	t.dayErr, t.dayEnds = err, until
 	return closed
 }
 
-// passed notes a call that succeeded: whatever the trouble was, it is over.
-func (t *trouble) passed(now time.Time) {
+// passed notes a call that succeeded: whatever the trouble was, it is over, but for a day that was closed after the
+// call was sent.
+func (t *trouble) passed(sent, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.good = now
-	t.err, t.until, t.closed = nil, time.Time{}, time.Time{}
+	t.err, t.until, t.failed = nil, time.Time{}, nil
+	if sent.After(t.dayBegan) {
+		t.dayErr, t.dayEnds = nil, time.Time{}
+	}
 }
 
 // closedUntil gives the end of the day latch, zero while it is open.
 func (t *trouble) closedUntil(now time.Time) time.Time {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if now.Before(t.closed) {
-		return t.closed
+	if now.Before(t.dayEnds) {
+		return t.dayEnds
 	}
 	return time.Time{}
 }

@@ -167,3 +167,118 @@ func TestAnOutageIsNotAnsweredWithAStormOfRetries(t *testing.T) {
 		}
 	})
 }
+
+func TestTheDayLatchIsNeitherReplacedNorOpenedByOtherTrouble(t *testing.T) {
+	for _, other := range []broker.Code{broker.TokenRefused, broker.AppNotReleased, broker.Unavailable} {
+		t.Run(string(other), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &wechat{answer: func(call int, _ broker.Target) error {
+					if call == 1 {
+						return says(broker.QuotaExhausted, 45009)
+					}
+					return says(other, 40125)
+				}}
+				r := newRig(t, w, nil)
+				r.fails(t, query("a=1"), broker.QuotaExhausted)
+				time.Sleep(time.Hour)
+				r.fails(t, query("a=2"), other) // the probe
+				time.Sleep(2 * time.Minute)
+				probes := w.called()
+				r.fails(t, query("a=3"), broker.QuotaExhausted)
+				if w.called() != probes {
+					t.Error("WeChat was called within an hour of the probe")
+				}
+			})
+		})
+	}
+}
+
+func TestACallSentBeforeTheLatchClosedDoesNotOpenIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &wechat{answer: func(call int, _ broker.Target) error {
+			if call == 1 {
+				time.Sleep(time.Second)
+				return nil
+			}
+			return says(broker.QuotaExhausted, 45009)
+		}}
+		r := newRig(t, w, nil)
+		var slow sync.WaitGroup
+		slow.Go(func() { r.get(t, query("slow=1"), broker.Miss) })
+		time.Sleep(500 * time.Millisecond)
+		r.fails(t, query("a=1"), broker.QuotaExhausted)
+		slow.Wait()
+		r.fails(t, query("a=2"), broker.QuotaExhausted)
+		if w.called() != 2 {
+			t.Errorf("%d calls, want 2", w.called())
+		}
+	})
+}
+
+func TestAProbeIsNotUsedUpByWhoMayNotCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &wechat{}
+		r := newRig(t, w, nil)
+		poor := query("a=1")
+		poor.Client = shop(broker.Grant{GenerationsPerDay: 1})
+		r.get(t, poor, broker.Miss)
+		w.answer = func(int, broker.Target) error { return says(broker.QuotaExhausted, 45009) }
+		r.fails(t, query("a=2"), broker.QuotaExhausted)
+		w.answer = nil
+		time.Sleep(time.Hour)
+		poor.Query = "a=3"
+		r.fails(t, poor, broker.BudgetExhausted)
+		if _, err := r.Prewarm(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		r.get(t, query("a=4"), broker.Miss)
+	})
+}
+
+func TestATargetThatWeChatCannotAnswerIsNoOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		poison := normalizedKey(t, query("poison=1"))
+		w := &wechat{takes: 50 * time.Millisecond, answer: func(_ int, target broker.Target) error {
+			if target.Key() == poison {
+				return errAway
+			}
+			return nil
+		}}
+		r := newRig(t, w, nil)
+		var poisoner sync.WaitGroup
+		poisoner.Go(func() {
+			for range 600 {
+				_, _ = r.Get(t.Context(), query("poison=1"))
+				time.Sleep(50 * time.Millisecond)
+			}
+		})
+		for i := range 30 {
+			time.Sleep(730 * time.Millisecond)
+			r.get(t, query(fmt.Sprint("a=", i)), broker.Miss)
+		}
+		poisoner.Wait()
+	})
+}
+
+func TestAnOutageIsProbedAndItsEndNoticed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &wechat{answer: func(int, broker.Target) error { return errAway }}
+		r := newRig(t, w, nil)
+		for i := range 20 {
+			r.fails(t, query(fmt.Sprint("a=", i)), broker.Unavailable)
+		}
+		calls := w.called()
+		for i := range 100 { // ten seconds
+			r.fails(t, query(fmt.Sprint("b=", i)), broker.Unavailable)
+			time.Sleep(100 * time.Millisecond)
+		}
+		if probes := w.called() - calls; probes < 1 || probes > 10 {
+			t.Errorf("%d calls in ten seconds of an outage", probes)
+		}
+		w.answer = nil
+		time.Sleep(2 * time.Second)
+		for i := range 10 {
+			r.get(t, query(fmt.Sprint("c=", i)), broker.Miss)
+		}
+	})
+}

@@ -48,6 +48,21 @@ func (u *unstored) put(link Link) (kept bool) {
 	return kept
 }
 
+// pin pins a link that is kept, and reports whether there is one.
+func (u *unstored) pin(key Key, pinned bool) bool {
+	if u.count.Load() == 0 {
+		return false
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	link, ok := u.links[key]
+	if ok {
+		link.Pinned = pinned
+		u.links[key] = link
+	}
+	return ok
+}
+
 func (u *unstored) forget(key Key) {
 	if u.count.Load() == 0 {
 		return
