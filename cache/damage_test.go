@@ -102,3 +102,17 @@ func serveDamaged(t *testing.T, path string, links []broker.Link) {
 	t.Logf("%d of %d links found, %d damaged, recovery %+v", found, len(links), s.Damaged(), s.Recovery())
 	noErr(t, s.Close())
 }
+
+func TestABackupThatCannotBeReadIsPassedOver(t *testing.T) {
+	path, backups := newPath(t), t.TempDir()
+	noErr(t, os.WriteFile(path, make([]byte, 1<<16), 0o600))
+	noErr(t, os.Mkdir(filepath.Join(backups, "links-20990101T000000Z.db"), 0o700))
+	opts := options()
+	opts.BackupDir = backups
+	s, err := cache.Open(t.Context(), "bolt://"+path, opts)
+	noErr(t, err)
+	if s.Recovery() == nil || s.Recovery().Backup != "" {
+		t.Errorf("recovery %+v, want one that begins empty", s.Recovery())
+	}
+	noErr(t, s.Close())
+}

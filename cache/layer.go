@@ -106,8 +106,8 @@ func (l *Layer) touch(use broker.Use, err error) {
 
 // PurgeLinks deletes links that have ended. Which of them, it does not say: so from now on memory answers for none.
 func (l *Layer) PurgeLinks(ctx context.Context, before time.Time, limit int) (int, error) {
-	for old := l.purged.Load(); before.Unix() > old; old = l.purged.Load() {
-		l.purged.CompareAndSwap(old, before.Unix())
+	if old := l.purged.Swap(before.Unix()); before.Unix() < old {
+		l.links.InvalidateAll() // the clock was set back: what is in memory may have been purged by its old time
 	}
 	return apart(ctx, l, func() (int, error) { return l.Store.PurgeLinks(ctx, before, limit) })
 }

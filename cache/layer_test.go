@@ -243,3 +243,19 @@ func mix(t *testing.T, s broker.Store, links []broker.Link) {
 		}
 	}
 }
+
+func TestAPurgeUnderAClockThatRanAheadIsForgotten(t *testing.T) {
+	l := cache.NewLayer(cache.NewMemory(), 100)
+	long := numbered(1)
+	long.ExpiresAt = noon.Add(20 * 24 * time.Hour)
+	put(t, l, long)
+	wantLink(t, l, long)
+	noErr(t, second(l.PurgeLinks(t.Context(), noon.Add(40*24*time.Hour), 200)))
+	wantNoLink(t, l, long.Key)
+	noErr(t, second(l.PurgeLinks(t.Context(), noon, 200)))
+	put(t, l, long)
+	wantLink(t, l, long)
+	if l.Cached() != 1 {
+		t.Errorf("%d links are answered from memory, want 1", l.Cached())
+	}
+}

@@ -70,12 +70,13 @@ func recoverFile(ctx context.Context, path string, cause error, opts Options) (*
 		return nil, err
 	}
 	for _, backup := range append(backups, "") {
-		err := restoreOne(ctx, path, recovery.Quarantined, backup, opts.Probe)
-		if errors.Is(err, ErrDamaged) || errors.Is(err, ErrNewer) {
-			opts.Logger.Error("backup cannot be restored", "backup", backup, "error", err)
-			continue
+		if backup != "" {
+			if err := opts.Probe(ctx, Full, backup); err != nil && ctx.Err() == nil {
+				opts.Logger.Error("backup cannot be restored", "backup", backup, "error", err)
+				continue // whatever is wrong with it: an older one may do
+			}
 		}
-		if err != nil {
+		if err := replaceFile(ctx, path, recovery.Quarantined, backup); err != nil {
 			return nil, fmt.Errorf("replacing the damaged store: %w", err)
 		}
 		recovery.Backup = backup
@@ -84,13 +85,4 @@ func recoverFile(ctx context.Context, path string, cause error, opts Options) (*
 	opts.Logger.Error("store was damaged and has been replaced; an empty backup means that it begins empty",
 		"path", path, "cause", cause, "quarantined", recovery.Quarantined, "backup", recovery.Backup)
 	return recovery, nil
-}
-
-func restoreOne(ctx context.Context, path, kept, backup string, probe Probe) error {
-	if backup != "" {
-		if err := probe(ctx, Full, backup); err != nil {
-			return err
-		}
-	}
-	return replaceFile(ctx, path, kept, backup)
 }

@@ -46,7 +46,8 @@ var linkRefusals = map[int]refusal{
 	43002: {broker.Internal, defect, 0},
 	44002: {broker.Internal, defect, 0},
 	47001: {broker.Internal, defect, 0},
-	40097: {broker.Internal, defect, 0},
+	// Of what we send, cloud_base and fields unknown to us alone are not checked before.
+	40097: {broker.InvalidArgument, "WeChat does not accept an argument: look at cloud_base and at fields that only WeChat knows", 0},
 }
 
 // tokenRefusals are the errcodes of the token calls. Those not listed are broker.TokenRefused with WeChat's words.
