@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -72,11 +73,23 @@ const patience = 30 * time.Second
 // maxReply bounds what is read of an answer.
 const maxReply = 64 << 20
 
-// ask makes a call and gives the body of the answer. Its error says what linkbroker said.
-func (a *admin) ask(ctx context.Context, method, path string) (json.RawMessage, error) {
-	req, err := http.NewRequestWithContext(ctx, method, a.base+path, http.NoBody)
+// ask makes a call, with what is to be sent as JSON unless it is nil, and gives the body of the answer. Its error says
+// what linkbroker said.
+func (a *admin) ask(ctx context.Context, method, path string, send any) (json.RawMessage, error) {
+	var content io.Reader = http.NoBody
+	if send != nil {
+		text, err := json.Marshal(send)
+		if err != nil {
+			return nil, err
+		}
+		content = bytes.NewReader(text)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, a.base+path, content)
 	if err != nil {
 		return nil, err
+	}
+	if send != nil {
+		req.Header.Set("Content-Type", "application/json")
 	}
 	req.Header.Set("Authorization", "Bearer "+string(a.key))
 	resp, err := a.http.Do(req)
@@ -118,12 +131,16 @@ func (a *admin) get(ctx context.Context, path string, v any) (json.RawMessage, e
 }
 
 func (a *admin) fetch(ctx context.Context, method, path string, v any) (json.RawMessage, error) {
-	body, err := a.ask(ctx, method, path)
+	body, err := a.ask(ctx, method, path, nil)
 	if err != nil {
 		return nil, err
 	}
 	if err := json.Unmarshal(body, v); err != nil {
-		return nil, fmt.Errorf("the answer from %s makes no sense: is it another version of linkbroker?", a.base)
+		return nil, a.nonsense()
 	}
 	return body, nil
+}
+
+func (a *admin) nonsense() error {
+	return fmt.Errorf("the answer from %s makes no sense: is it another version of linkbroker?", a.base)
 }

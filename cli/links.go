@@ -149,7 +149,7 @@ func newLinksRemove() *cobra.Command {
 					return err
 				}
 				ctx, cancel := context.WithTimeout(cmd.Context(), patience)
-				_, err = a.ask(ctx, http.MethodDelete, path)
+				_, err = a.ask(ctx, http.MethodDelete, path, nil)
 				cancel()
 				if err != nil {
 					return fmt.Errorf("%s: %w", key, err)

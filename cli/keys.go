@@ -1,0 +1,347 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"linkbroker/broker"
+)
+
+func newKeys() *cobra.Command {
+	group := newGroup("keys", "Make and change clients of a running linkbroker, and their API keys",
+		newKeysCreate(), newKeysList(), newKeysShow(), newKeysUpdate(), newKeysRotate(), newKeysExpire(),
+		newKeysSwitch("disable", "Have a client's keys and tokens work no longer"),
+		newKeysSwitch("enable", "Have a disabled client's keys work again"),
+		newKeysDelete())
+	group.Long = `Makes and changes the clients that live in the store. Those of the configuration are listed with
+them, and changed there. A key is shown once, when it is made; only its SHA-256 is kept.`
+	group.Example = `  export LINKBROKER_KEY=…                          a key of role admin
+  linkbroker keys create shop --generations-per-day=20000
+  linkbroker keys create shop-page --publishable --origin=https://shop.example.com \
+      --path='pages/item?id=[0-9]+' --generations-per-day=5000
+  linkbroker keys rotate shop --overlap=72h        a new key; the old one works for three days more
+  linkbroker keys disable shop`
+	addAdminFlags(group)
+	return group
+}
+
+// client is what the commands show of a client.
+type client struct {
+	Name             string      `json:"name"`
+	Role             broker.Role `json:"role"`
+	Publishable      bool        `json:"publishable"`
+	Configured       bool        `json:"configured"`
+	Enabled          bool        `json:"enabled"`
+	Disabled         bool        `json:"disabled"`
+	ExpiresAt        time.Time   `json:"expires_at"`
+	Keys             []clientKey `json:"keys"`
+	GenerationsToday int64       `json:"generations_today"`
+	Key              string      `json:"key"` // one that was made just now
+	broker.Grant
+}
+
+type clientKey struct {
+	Hint      string    `json:"hint"`
+	ExpiresAt time.Time `json:"expires_at"`
+	UsedAt    time.Time `json:"used_at"`
+}
+
+const clientsPath = "/api/v1/clients"
+
+func newKeysCreate() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:   "create NAME",
+		Short: "Make a client, and show its key this once",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			fields, err := grantFields(cmd)
+			if err != nil {
+				return err
+			}
+			fields["name"], fields["role"] = args[0], cmd.Flag("role").Value.String()
+			if cmd.Flag("publishable").Changed {
+				fields["publishable"] = true
+			}
+			return callClient(cmd, format, http.MethodPost, clientsPath, fields)
+		},
+	}
+	addGrantFlags(cmd)
+	cmd.Flags().Bool("publishable", false, "the key stands in web pages: needs --origin, --path and --generations-per-day")
+	addOutputFlag(cmd, &format)
+	return cmd
+}
+
+func newKeysUpdate() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:   "update NAME",
+		Short: "Change what a client may do: what a flag names takes the place of what was there",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			fields, err := grantFields(cmd)
+			if err != nil {
+				return err
+			}
+			if len(fields) == 0 {
+				return errors.New("nothing is to be changed: name a flag")
+			}
+			return changeClient(cmd, format, http.MethodPatch, args[0], "", fields)
+		},
+	}
+	addGrantFlags(cmd)
+	addOutputFlag(cmd, &format)
+	return cmd
+}
+
+func newKeysList() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List clients, those of the configuration and those of the store",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			a, err := newAdmin(cmd)
+			if err != nil {
+				return err
+			}
+			var list struct {
+				Items []client `json:"items"`
+			}
+			raw, err := a.get(cmd.Context(), clientsPath, &list)
+			if err != nil {
+				return err
+			}
+			return output{cmd.OutOrStdout(), format}.show(raw, func() table { return clientTable(list.Items, time.Now()) })
+		},
+	}
+	addOutputFlag(cmd, &format)
+	return cmd
+}
+
+func newKeysShow() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:   "show NAME",
+		Short: "Show what a client may do",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return changeClient(cmd, format, http.MethodGet, args[0], "", nil)
+		},
+	}
+	addOutputFlag(cmd, &format)
+	return cmd
+}
+
+func newKeysRotate() *cobra.Command {
+	var format, overlap string
+	cmd := &cobra.Command{
+		Use:   "rotate NAME",
+		Short: "Give a client a new key, beside which the old one works for a while",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			d, err := parseDuration(overlap)
+			if err != nil {
+				return errors.New("--overlap must be a time such as 24h or 7d")
+			}
+			return changeClient(cmd, format, http.MethodPost, args[0], ":rotate", map[string]any{"overlap": d.String()})
+		},
+	}
+	cmd.Flags().StringVar(&overlap, "overlap", "24h", "how long the old key still works; 0s = no longer")
+	addOutputFlag(cmd, &format)
+	return cmd
+}
+
+func newKeysExpire() *cobra.Command {
+	var format, at string
+	cmd := &cobra.Command{
+		Use:   "expire NAME",
+		Short: "Set when a client's keys stop working: now, if nothing else is said",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			end, err := moment(at, time.Now())
+			if err != nil {
+				return fmt.Errorf("--at %w", err)
+			}
+			return changeClient(cmd, format, http.MethodPatch, args[0], "", map[string]any{"expires_at": end})
+		},
+	}
+	cmd.Flags().StringVar(&at, "at", "0s", "a `moment` such as 2030-01-31T08:00:00+08:00, a time from now such as 30d, or never")
+	addOutputFlag(cmd, &format)
+	return cmd
+}
+
+func newKeysSwitch(verb, short string) *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:   verb + " NAME",
+		Short: short,
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return changeClient(cmd, format, http.MethodPost, args[0], ":"+verb, nil)
+		},
+	}
+	addOutputFlag(cmd, &format)
+	return cmd
+}
+
+func newKeysDelete() *cobra.Command {
+	return &cobra.Command{
+		Use:   "delete NAME",
+		Short: "Forget a client: its keys and tokens work no longer",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path, err := clientPath(args[0])
+			if err != nil {
+				return err
+			}
+			a, err := newAdmin(cmd)
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), patience)
+			defer cancel()
+			if _, err := a.ask(ctx, http.MethodDelete, path, nil); err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), args[0], "deleted")
+			return nil
+		},
+	}
+}
+
+// pathName is a name that stands in an address as it is.
+var pathName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+func clientPath(name string) (string, error) {
+	if !pathName.MatchString(name) || strings.Trim(name, ".") == "" {
+		return "", fmt.Errorf("%.70q is not the name of a client, which has 1 to 64 characters out of a-z A-Z 0-9 . _ -", name)
+	}
+	return clientsPath + "/" + name, nil
+}
+
+// changeClient makes a call about one client.
+func changeClient(cmd *cobra.Command, format, method, name, verb string, body any) error {
+	path, err := clientPath(name)
+	if err != nil {
+		return err
+	}
+	return callClient(cmd, format, method, path+verb, body)
+}
+
+// callClient makes a call whose answer is a client, and shows it.
+func callClient(cmd *cobra.Command, format, method, path string, body any) error {
+	a, err := newAdmin(cmd)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), patience)
+	defer cancel()
+	raw, err := a.ask(ctx, method, path, body)
+	if err != nil {
+		return err
+	}
+	var c client
+	if err := json.Unmarshal(raw, &c); err != nil {
+		return a.nonsense()
+	}
+	if err := (output{cmd.OutOrStdout(), format}).show(raw, func() table { return clientRows(c, time.Now()) }); err != nil {
+		return err
+	}
+	if c.Key != "" {
+		fmt.Fprintln(cmd.ErrOrStderr(), "The key is shown this once and kept nowhere: store it now.")
+	}
+	return nil
+}
+
+func clientTable(clients []client, now time.Time) table {
+	rows := table{{"NAME", "ROLE", "KEYS", "STATE", "FROM", "ENDS", "USED", "TODAY"}}
+	for _, c := range clients {
+		rows = append(rows, []string{
+			c.Name, string(c.Role), orDash(c.hints()), c.state(), c.origin(),
+			fromNow(c.ExpiresAt, now), fromNow(c.usedAt(), now), budget(c),
+		})
+	}
+	return rows
+}
+
+func clientRows(c client, now time.Time) table {
+	var rows table
+	if c.Key != "" {
+		rows = table{{"key", c.Key}}
+	}
+	rows = append(rows, table{
+		{"name", c.Name},
+		{"role", string(c.Role)},
+		{"publishable", strconv.FormatBool(c.Publishable)},
+		{"state", c.state()},
+		{"from", c.origin()},
+		{"expires_at", orDash(formatTime(c.ExpiresAt))},
+		{"apps", orAll(c.Apps)},
+		{"paths", orAll(describe(c.Paths))},
+		{"env_versions", orAll(c.Envs)},
+		{"no_cloud_base", strconv.FormatBool(c.NoCloudBase)},
+		{"origins", orDash(strings.Join(c.Origins, ", "))},
+		{"requests_per_second", orNone(c.RequestsPerSecond)},
+		{"generations_per_minute", orNone(float64(c.GenerationsPerMinute))},
+		{"generations_per_day", orNone(float64(c.GenerationsPerDay))},
+		{"generations_today", strconv.FormatInt(c.GenerationsToday, 10)},
+	}...)
+	for _, key := range c.Keys {
+		rows = append(rows, []string{"a key", fmt.Sprintf("%s… ends %s, used %s", key.Hint, fromNow(key.ExpiresAt, now), fromNow(key.UsedAt, now))})
+	}
+	return rows
+}
+
+func (c client) state() string {
+	switch {
+	case c.Enabled:
+		return "enabled"
+	case c.Disabled:
+		return "disabled"
+	default:
+		return "expired"
+	}
+}
+
+func (c client) origin() string {
+	if c.Configured {
+		return "configuration"
+	}
+	return "store"
+}
+
+func (c client) hints() string {
+	var hints []string
+	for _, key := range c.Keys {
+		if key.Hint != "" {
+			hints = append(hints, key.Hint+"…")
+		}
+	}
+	return strings.Join(hints, " ")
+}
+
+func (c client) usedAt() (last time.Time) {
+	for _, key := range c.Keys {
+		if key.UsedAt.After(last) {
+			last = key.UsedAt
+		}
+	}
+	return last
+}
+
+func budget(c client) string {
+	if c.GenerationsPerDay == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%d of %d", c.GenerationsToday, c.GenerationsPerDay)
+}

@@ -1,0 +1,165 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"linkbroker/broker"
+)
+
+// The flags that say what a client may do, and how it is shown.
+
+func addGrantFlags(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.String("role", string(broker.RoleGenerate), "read, generate or admin")
+	flags.String("expires-at", "", "a `moment` such as 2030-01-31T08:00:00+08:00, a time from now such as 90d, or never")
+	flags.StringSlice("app", nil, "an `appid` it may use; may be given again (default all)")
+	flags.StringArray("path", nil, "a `page` it may ask for: pages/item, pages/item?*, pages/item?id=[0-9]+&from,\n"+
+		`or as JSON {"path":"pages/item","params":[{"name":"id","max_length":200}]}; may be given again (default all)`)
+	flags.StringSlice("env-version", nil, "a `version` it may ask for: release, trial or develop; may be given again (default all)")
+	flags.Bool("no-cloud-base", false, "it may not ask with cloud_base")
+	flags.StringSlice("origin", nil, "a web `page` that may read answers, such as https://shop.example.com; may be given again")
+	flags.Float64("requests-per-second", 0, "0 = no limit")
+	flags.Int("generations-per-minute", 0, "0 = no limit")
+	flags.Int64("generations-per-day", 0, "0 = no limit but the app's")
+}
+
+// grantFields gives what the flags say that were given, as the API names it.
+func grantFields(cmd *cobra.Command) (map[string]any, error) {
+	fields := make(map[string]any)
+	flags := cmd.Flags()
+	add := func(flag, field string, value any, err error) error {
+		if flags.Changed(flag) && err == nil {
+			fields[field] = value
+		}
+		return err
+	}
+	role, err := flags.GetString("role")
+	errs := []error{add("role", "role", role, err)}
+	texts := map[string]string{"app": "apps", "env-version": "env_versions", "origin": "origins"}
+	for flag, field := range texts {
+		values, err := flags.GetStringSlice(flag)
+		errs = append(errs, add(flag, field, values, err))
+	}
+	rules, err := pathRules(cmd)
+	errs = append(errs, add("path", "paths", rules, err))
+	end, err := expiry(cmd)
+	errs = append(errs, add("expires-at", "expires_at", end, err))
+	noCloudBase, err := flags.GetBool("no-cloud-base")
+	errs = append(errs, add("no-cloud-base", "no_cloud_base", noCloudBase, err))
+	perSecond, err := flags.GetFloat64("requests-per-second")
+	errs = append(errs, add("requests-per-second", "requests_per_second", perSecond, err))
+	perMinute, err := flags.GetInt("generations-per-minute")
+	errs = append(errs, add("generations-per-minute", "generations_per_minute", perMinute, err))
+	perDay, err := flags.GetInt64("generations-per-day")
+	errs = append(errs, add("generations-per-day", "generations_per_day", perDay, err))
+	return fields, errors.Join(errs...)
+}
+
+func expiry(cmd *cobra.Command) (any, error) {
+	text := cmd.Flag("expires-at").Value.String()
+	if text == "" {
+		return nil, nil //nolint:nilnil // null: never
+	}
+	end, err := moment(text, time.Now())
+	if err != nil {
+		return nil, fmt.Errorf("--expires-at %w", err)
+	}
+	return end, nil
+}
+
+// moment reads when something ends; nil is never.
+func moment(text string, now time.Time) (*time.Time, error) {
+	if text == "never" {
+		return nil, nil //nolint:nilnil // JSON's null
+	}
+	if at, err := time.Parse(time.RFC3339, text); err == nil {
+		return &at, nil
+	}
+	d, err := parseDuration(text)
+	if err != nil || d < 0 {
+		return nil, errors.New("must be a moment such as 2030-01-31T08:00:00+08:00, a time from now such as 90d, or never")
+	}
+	at := now.Add(d).UTC().Truncate(time.Second)
+	return &at, nil
+}
+
+func pathRules(cmd *cobra.Command) ([]broker.PathRule, error) {
+	texts, err := cmd.Flags().GetStringArray("path")
+	if err != nil {
+		return nil, err
+	}
+	rules := make([]broker.PathRule, len(texts))
+	for i, text := range texts {
+		if rules[i], err = pathRule(text); err != nil {
+			return nil, fmt.Errorf("--path %w", err)
+		}
+	}
+	return rules, nil
+}
+
+// pathRule reads the short form of a rule, or JSON.
+func pathRule(text string) (rule broker.PathRule, err error) {
+	if strings.HasPrefix(text, "{") {
+		decoder := json.NewDecoder(strings.NewReader(text))
+		decoder.DisallowUnknownFields()
+		if err := decoder.Decode(&rule); err != nil {
+			return rule, fmt.Errorf("is no JSON of a rule: %w", err)
+		}
+		return rule, nil
+	}
+	var short PathConfig
+	if err := short.UnmarshalText([]byte(text)); err != nil {
+		return rule, err
+	}
+	return short.rule(), nil
+}
+
+// describe writes rules in the short form, with the lengths that it does not know in braces.
+func describe(rules []broker.PathRule) []string {
+	texts := make([]string, len(rules))
+	for i, rule := range rules {
+		texts[i] = rule.Path
+		if rule.AnyQuery {
+			texts[i] += "?*"
+		}
+		for j, param := range rule.Params {
+			separator := "&"
+			if j == 0 {
+				separator = "?"
+			}
+			texts[i] += separator + param.Name
+			if param.Pattern != "" {
+				texts[i] += "=" + param.Pattern
+			}
+			if param.Longest != 0 {
+				texts[i] += fmt.Sprintf(" (up to %d)", param.Longest)
+			}
+		}
+	}
+	return texts
+}
+
+func orAll[T ~string](values []T) string {
+	if len(values) == 0 {
+		return "all"
+	}
+	texts := make([]string, len(values))
+	for i, value := range values {
+		texts[i] = string(value)
+	}
+	return strings.Join(texts, ", ")
+}
+
+func orNone(limit float64) string {
+	if limit == 0 {
+		return "no limit"
+	}
+	return strconv.FormatFloat(limit, 'f', -1, 64)
+}
