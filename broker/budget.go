@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,7 +26,7 @@ func (p payer) is(other payer) bool {
 // budgets hold clients, and the addresses from which publishable keys are used, to their generations.
 type budgets struct {
 	store         LedgerStore
-	perAddress    Limit // generations of an address
+	perAddress    atomic.Int64 // generations of an address within a minute; 0 = no limit
 	clientMinutes *Limiter[string]
 	addresses     *Limiter[netip.Prefix]
 
@@ -43,13 +44,14 @@ type dayBudget struct {
 const maxLimited = 1 << 16
 
 func newBudgets(store LedgerStore, policy Policy) *budgets {
-	return &budgets{
+	b := &budgets{
 		store:         store,
-		perAddress:    Limit{Events: policy.AddressGenerations, Per: time.Minute},
 		clientMinutes: NewLimiter[string](maxLimited),
 		addresses:     NewLimiter[netip.Prefix](maxLimited),
 		days:          make(map[dayBudget]*ledger),
 	}
+	b.perAddress.Store(int64(policy.AddressGenerations))
+	return b
 }
 
 // bill is what was charged, to be given back where nothing was generated.
@@ -69,11 +71,12 @@ func (b *budgets) charge(ctx context.Context, p payer, clock Clock) (paid bill, 
 			paid.refund()
 		}
 	}()
-	if p.address.IsValid() && b.perAddress.Events > 0 {
-		if ok, _, after := b.addresses.Take(p.address, b.perAddress, now); !ok {
-			return paid, limited(after, "this address has had %d links generated within a minute", b.perAddress.Events)
+	if most := int(b.perAddress.Load()); p.address.IsValid() && most > 0 {
+		limit := Limit{Events: most, Per: time.Minute}
+		if ok, _, after := b.addresses.Take(p.address, limit, now); !ok {
+			return paid, limited(after, "this address has had %d links generated within a minute", most)
 		}
-		paid.back = append(paid.back, func() { b.addresses.Undo(p.address, b.perAddress) })
+		paid.back = append(paid.back, func() { b.addresses.Undo(p.address, limit) })
 	}
 	if p.client == nil {
 		return paid, nil
@@ -113,6 +116,9 @@ func (b *budgets) day(name dayBudget) *ledger {
 	}
 	return l
 }
+
+// LimitAddresses changes Policy.AddressGenerations.
+func (b *Broker) LimitAddresses(generations int) { b.budgets.perAddress.Store(int64(generations)) }
 
 // Spent says how many generations of today count against the daily budget of a client: 0 if it has none.
 func (b *Broker) Spent(ctx context.Context, client Client) (int64, error) {

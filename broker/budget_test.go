@@ -103,6 +103,25 @@ func TestGenerationsPerMinute(t *testing.T) {
 	}
 }
 
+func TestTheLimitOfAddressesCanBeChanged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &wechat{}
+		policy := broker.Policy{Apps: []broker.App{{ID: appid}}, AddressGenerations: 1}
+		r := &rig{Broker: broker.New(newRig(t, w, nil).store, w, policy, time.Now), wechat: w}
+		ask := func(q string) broker.Request {
+			req := query(q)
+			req.Address = netip.MustParsePrefix("192.0.2.1/32")
+			return req
+		}
+		r.get(t, ask("a=1"), broker.Miss)
+		r.fails(t, ask("a=2"), broker.RateLimited)
+		r.LimitAddresses(0)
+		r.get(t, ask("a=2"), broker.Miss)
+		r.LimitAddresses(1)
+		r.fails(t, ask("a=3"), broker.RateLimited)
+	})
+}
+
 func TestWhatWeChatRefusesCostsTheClientNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &wechat{answer: func(int, broker.Target) error { return says(broker.InvalidPath, 40165) }}
