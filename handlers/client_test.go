@@ -145,7 +145,7 @@ func TestAdminTakesKeysOfRoleAdminInTheHeaderAlone(t *testing.T) {
 			}
 		})
 	}
-	for _, path := range []string{"/", "/healthz", "/readyz", "/version"} {
+	for _, path := range []string{"/login", "/healthz", "/readyz", "/version"} {
 		if out := w.send(w.admin, "admin", "GET", path, "", nil); out.Code != 200 {
 			t.Errorf("%s needs a credential: %d", path, out.Code)
 		}

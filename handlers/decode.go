@@ -13,7 +13,7 @@ import (
 // decode reads a JSON object into the struct at v. What could be read in two ways is refused: names that appear
 // twice or differ in case alone, invalid UTF-8, unpaired surrogates, anything behind the object. encoding/json takes
 // all of these, and two requests that mean something else would share a link. null means absent.
-func decode(data []byte, v any) error {
+func decode(data []byte, v any, options ...json.Options) error {
 	data = bytes.TrimSpace(data)
 	if len(data) == 0 {
 		return broker.Errorf(emptyBody, "the body is empty: send a JSON object")
@@ -21,7 +21,7 @@ func decode(data []byte, v any) error {
 	if data[0] != '{' {
 		return broker.Errorf(malformed, "the body is not a JSON object")
 	}
-	if err := json.Unmarshal(data, v); err != nil {
+	if err := json.Unmarshal(data, v, options...); err != nil {
 		return complain(err)
 	}
 	return nil
@@ -39,6 +39,9 @@ func complain(err error) error {
 		return broker.Errorf(malformed, "the body is not valid JSON at byte %d", e.ByteOffset)
 	}
 	if e, ok := errors.AsType[*json.SemanticError](err); ok {
+		if errors.Is(e, json.ErrUnknownName) {
+			return broker.Errorf(malformed, "unknown field %q", e.JSONPointer)
+		}
 		return broker.Errorf(malformed, "field %q cannot be a JSON %s", e.JSONPointer, e.JSONKind)
 	}
 	return broker.Errorf(malformed, "the body is not what is expected here")

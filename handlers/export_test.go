@@ -1,11 +1,18 @@
 package handlers
 
-import "linkbroker/broker"
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"linkbroker/broker"
+)
 
 // RouteInfo is a row of the table of routes.
 type RouteInfo struct {
 	Method, Path string
 	Role         broker.Role
+	Audit        string
 }
 
 // RoutesOf gives the table of a listener.
@@ -16,9 +23,19 @@ func RoutesOf(listener string) []RouteInfo {
 	}
 	var infos []RouteInfo
 	for _, r := range table(&api{Config: Config{Metrics: NewMetrics(nil, Version{})}}) {
-		infos = append(infos, RouteInfo{r.method, r.path, r.role})
+		infos = append(infos, RouteInfo{r.method, r.path, r.role, r.audit})
 	}
 	return infos
+}
+
+// WithRoute gives a public listener with one route of a role, that nobody who is not let in reaches.
+func WithRoute(cfg Config, method, path string, role broker.Role) http.Handler {
+	a := newAPI(cfg, "public")
+	handle := func(c *gin.Context, _ caller) error {
+		c.Writer.WriteHeader(http.StatusOK)
+		return nil
+	}
+	return a.engine([]route{{method, path, role, handle, "", 0}})
 }
 
 // StatusOf gives what the table of errors says of a code.

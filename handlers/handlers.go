@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
 
 	"linkbroker/broker"
 )
@@ -72,8 +73,21 @@ type api struct {
 	bodies bodies
 
 	limiters limiters
+
+	sessions    sessions // these are of the admin listener
+	crossOrigin *http.CrossOriginProtection
+	pages       pages
 }
 
 func newAPI(cfg Config, listener string) *api {
-	return &api{Config: cfg, count: cfg.Metrics.requests(listener), limiters: newLimiters()}
+	crossOrigin := http.NewCrossOriginProtection()
+	if u, err := url.Parse(cfg.AdminURL); err == nil && u.Host != "" {
+		if err := crossOrigin.AddTrustedOrigin(u.Scheme + "://" + u.Host); err != nil { // as a proxy may change the Host
+			panic(err) // not of what was parsed
+		}
+	}
+	return &api{
+		Config: cfg, count: cfg.Metrics.requests(listener), limiters: newLimiters(),
+		sessions: sessions{byID: make(map[broker.KeyDigest]session)}, crossOrigin: crossOrigin, pages: newPages(),
+	}
 }

@@ -1,9 +1,7 @@
 package handlers
 
 import (
-	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/gin-gonic/gin"
 )
@@ -52,21 +50,5 @@ func (a *api) ready(c *gin.Context, _ caller) error {
 // version answers GET /version.
 func (a *api) version(c *gin.Context, _ caller) error {
 	writeJSON(c, http.StatusOK, a.Version)
-	return nil
-}
-
-// index answers GET / on the admin listener: what there is.
-func (a *api) index(c *gin.Context, _ caller) error {
-	var b strings.Builder
-	b.WriteString("linkbroker: the admin listener\n\n")
-	for _, r := range adminRoutes(a) {
-		needs := ""
-		if r.role != anybody {
-			needs = "role " + string(r.role)
-		}
-		fmt.Fprintf(&b, "%-7s %-30s %s\n", r.method, r.path, needs)
-	}
-	b.WriteString("\nKeys go into the header Authorization: Bearer. /docs on the public listener describes it all.\n")
-	writeBytes(c, http.StatusOK, contentText, []byte(b.String()))
 	return nil
 }

@@ -37,13 +37,3 @@ func TestHealthReadinessVersion(t *testing.T) {
 		t.Error(out.text())
 	}
 }
-
-func TestTheAdminIndexNamesItsRoutes(t *testing.T) {
-	w := newWorld(t)
-	out := w.send(w.admin, "admin", "GET", "/", "", nil)
-	for _, want := range []string{"/api/v1/links/{key}:renew", "/api/v1/jobs/{name}:run", "/metrics"} {
-		if !strings.Contains(out.text(), want) {
-			t.Errorf("%s is missing", want)
-		}
-	}
-}

@@ -34,6 +34,10 @@ type limiters struct {
 	clients   *broker.Limiter[string]
 	addresses *broker.Limiter[netip.Prefix]
 	failures  *broker.Limiter[netip.Prefix]
+
+	loginAddresses *broker.Limiter[netip.Prefix]
+	loginHints     *broker.Limiter[string]   // of the beginnings of keys
+	notes          *broker.Limiter[struct{}] // of failed logins in the audit
 }
 
 func newLimiters() limiters {
@@ -41,6 +45,10 @@ func newLimiters() limiters {
 		clients:   broker.NewLimiter[string](mostLimited),
 		addresses: broker.NewLimiter[netip.Prefix](mostLimited),
 		failures:  broker.NewLimiter[netip.Prefix](mostLimited),
+
+		loginAddresses: broker.NewLimiter[netip.Prefix](mostLimited),
+		loginHints:     broker.NewLimiter[string](mostLimited),
+		notes:          broker.NewLimiter[struct{}](1),
 	}
 }
 

@@ -61,7 +61,10 @@ func publicRoutes(a *api) []route {
 
 func adminRoutes(a *api) []route {
 	return []route{
-		{http.MethodGet, "/", anybody, a.index, "", 0},
+		{http.MethodGet, "/", anybody, a.start, "", 0},
+		{http.MethodGet, "/login", anybody, a.showLogin, "", 0},
+		{http.MethodPost, "/login", anybody, a.login, "login", 0},
+		{http.MethodPost, "/logout", anybody, a.logout, "logout", 0},
 		{http.MethodGet, "/healthz", anybody, a.health, "", 0},
 		{http.MethodGet, "/readyz", anybody, a.ready, "", 0},
 		{http.MethodGet, "/version", anybody, a.version, "", 0},
@@ -75,6 +78,15 @@ func adminRoutes(a *api) []route {
 		{http.MethodGet, "/api/v1/jobs", broker.RoleAdmin, a.listJobs, "", 0},
 		{http.MethodPost, "/api/v1/jobs/{name}:run", broker.RoleAdmin, a.runJob, "job.run", 0},
 		{http.MethodGet, "/api/v1/quota", broker.RoleAdmin, a.listQuota, "", 0},
+		{http.MethodGet, "/api/v1/clients", broker.RoleAdmin, a.listClients, "", 0},
+		{http.MethodPost, "/api/v1/clients", broker.RoleAdmin, a.createClient, "client.create", 0},
+		{http.MethodGet, "/api/v1/clients/{name}", broker.RoleAdmin, a.showClient, "", 0},
+		{http.MethodPatch, "/api/v1/clients/{name}", broker.RoleAdmin, a.updateClient, "client.update", 0},
+		{http.MethodDelete, "/api/v1/clients/{name}", broker.RoleAdmin, a.deleteClient, "client.delete", 0},
+		{http.MethodPost, "/api/v1/clients/{name}:rotate", broker.RoleAdmin, a.rotateClient, "client.rotate", 0},
+		{http.MethodPost, "/api/v1/clients/{name}:disable", broker.RoleAdmin, a.disableClient, "client.disable", 0},
+		{http.MethodPost, "/api/v1/clients/{name}:enable", broker.RoleAdmin, a.enableClient, "client.enable", 0},
+		{http.MethodGet, "/api/v1/audit", broker.RoleAdmin, a.listAudit, "", 0},
 	}
 }
 
@@ -148,10 +160,14 @@ func (a *api) dispatch(byVerb map[string]gin.HandlerFunc) gin.HandlerFunc {
 
 // serve is the way of every request: the client, its role, the handler, and at the end one place for what fails.
 func (a *api) serve(r route) gin.HandlerFunc {
+	handle := r.handle
+	if r.audit != "" {
+		handle = a.audited(r)
+	}
 	return func(c *gin.Context) {
 		who, err := a.admit(c, r)
 		if err == nil {
-			err = r.handle(c, who)
+			err = handle(c, who)
 		}
 		if err != nil {
 			a.refuse(c, a.throttled(c, err))

@@ -92,7 +92,7 @@ func newWorldWith(t testing.TB, store broker.Store, apps ...broker.App) *world {
 	}, w.clock)
 	w.metrics.WatchQuota(w.broker.Quotas)
 	w.metrics.WatchJobs(w.jobs.Statuses, w.clock)
-	w.clients = newClients(t, w.now)
+	w.clients = newClients(t, store, w.now)
 	var err error
 	if w.tokens, err = broker.OpenTokens(t.Context(), cache.NewMemory(), w.clients); err != nil {
 		t.Fatal(err)
@@ -113,11 +113,11 @@ func (w *world) listen() {
 	w.spec = readSpec(w.t)
 }
 
-func newClients(t testing.TB, now time.Time) *broker.Clients {
+func newClients(t testing.TB, store broker.ClientStore, now time.Time) *broker.Clients {
 	t.Helper()
 	key := func(key string) []broker.ClientKey { return []broker.ClientKey{{Digest: broker.DigestKey(key)}} }
 	onlyA := broker.Grant{Apps: []string{appA}}
-	clients, err := broker.OpenClients(t.Context(), cache.NewMemory(), []broker.Client{
+	clients, err := broker.OpenClients(t.Context(), store, []broker.Client{
 		{Name: "generate", Role: broker.RoleGenerate, Keys: key(generateKey)},
 		{Name: "shop", Role: broker.RoleGenerate, Keys: key(shopKey), Grant: onlyA},
 		{Name: "read", Role: broker.RoleRead, Keys: key(readKey), Grant: onlyA},

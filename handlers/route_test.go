@@ -1,0 +1,142 @@
+package handlers_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"linkbroker/handlers"
+)
+
+// roles are those that a route can have.
+var roles = []string{"anybody", "read", "generate", "admin"}
+
+func TestEveryRouteDeclaresItsRole(t *testing.T) {
+	for _, listener := range []string{"public", "admin"} {
+		for _, r := range handlers.RoutesOf(listener) {
+			if !slices.Contains(roles, string(r.Role)) {
+				t.Errorf("%s %s has the role %q", r.Method, r.Path, r.Role)
+			}
+			if listener == "admin" && strings.HasPrefix(r.Path, "/api/") && r.Role != "admin" {
+				t.Errorf("%s %s is for role %s", r.Method, r.Path, r.Role)
+			}
+		}
+	}
+}
+
+func TestARouteWithoutARoleLetsNobodyIn(t *testing.T) {
+	w := newWorld(t)
+	h := handlers.WithRoute(w.config, "GET", "/undeclared", "")
+	for _, key := range []string{"", readKey, generateKey, pageKey, adminKey} {
+		r := w.send(h, "", "GET", "/undeclared", "", []string{as(key)})
+		if r.Code != 401 && r.Code != 403 {
+			t.Errorf("%q: %d", key, r.Code)
+		}
+	}
+}
+
+// who asks in the matrix.
+var who = map[string]string{
+	"nobody": "", "read": readKey, "generate": shopKey, "publishable": pageKey, "admin": adminKey, "foreign client": foreignKey,
+}
+
+// matrix says what each of these gets of a route of each role, for a mini program of theirs (A; B for the foreign
+// client) and for the other one: "" = it is let in.
+var matrix = map[string]map[string]struct{ own, foreign string }{
+	"public anybody": {
+		"nobody": {"", ""}, "read": {"", ""}, "generate": {"", ""}, "publishable": {"", ""}, "admin": {"", ""}, "foreign client": {"", ""},
+	},
+	"public read": { // which are the routes for a link, stored beforehand
+		"nobody": {"unauthenticated", "unauthenticated"}, "read": {"", "forbidden"}, "generate": {"", "forbidden"},
+		"publishable": {"", "forbidden"}, "admin": {"", ""}, "foreign client": {"", "forbidden"},
+	},
+	"admin anybody": {
+		"nobody": {"", ""}, "read": {"", ""}, "generate": {"", ""}, "publishable": {"", ""}, "admin": {"", ""}, "foreign client": {"", ""},
+	},
+	"admin admin": {
+		"nobody": {"unauthenticated", "unauthenticated"}, "read": {"forbidden", "forbidden"}, "generate": {"forbidden", "forbidden"},
+		"publishable": {"bad_credential", "bad_credential"}, "admin": {"", ""}, "foreign client": {"forbidden", "forbidden"},
+	},
+}
+
+// errcodes are what the facade says for the codes.
+var errcodes = map[string]int{"": 0, "unauthenticated": 41001, "bad_credential": 40001, "forbidden": 48001}
+
+// TestTheMatrix asks every route of both routers as everybody, for a mini program of his and for another.
+func TestTheMatrix(t *testing.T) {
+	asked := 0
+	for _, listener := range []string{"public", "admin"} {
+		for _, r := range handlers.RoutesOf(listener) {
+			expected, ok := matrix[listener+" "+string(r.Role)]
+			if !ok {
+				t.Fatalf("the matrix has nothing of role %s on the %s listener", r.Role, listener)
+			}
+			w, links := newWorld(t), map[string]string{}
+			for _, app := range []string{appA, appB} { // what is asked for is there
+				w.ask("POST", "/api/v1/links", `{"app":"`+app+`","path":"p"}`, as(generateKey))
+				links[app] = w.list("?app=" + app).Items[0].Key
+				w.create(`{"name":"stored-` + app + `","role":"read"}`)
+			}
+			for name, key := range who {
+				own, other := appA, appB
+				if name == "foreign client" {
+					own, other = appB, appA
+				}
+				t.Run(fmt.Sprintf("%s %s %s as %s", listener, r.Method, r.Path, name), func(t *testing.T) {
+					w.matrixAsk(t, listener, r, key, own, links[own], expected[name].own)
+					w.matrixAsk(t, listener, r, key, other, links[other], expected[name].foreign)
+				})
+				asked += 2
+			}
+		}
+	}
+	if asked < 12*35 {
+		t.Errorf("only %d questions: the table is not all there", asked)
+	}
+}
+
+// matrixAsk asks a route for what belongs to a mini program, of which the link is stored.
+func (w *world) matrixAsk(t *testing.T, listener string, r handlers.RouteInfo, key, app, link, code string) {
+	t.Helper()
+	path, header := r.Path, []string{as(key)}
+	if strings.HasPrefix(path, "/k/") {
+		if key == "" {
+			return // there is no such address
+		}
+		path, header = strings.Replace(path, "{apikey}", key, 1), nil
+	}
+	name := "stored-" + app
+	if strings.Contains(path, "/jobs/") {
+		name = "purge"
+	}
+	path = strings.NewReplacer("{key}", link, "{name}", name).Replace(path)
+	h, body := w.admin, ""
+	switch {
+	case listener == "public":
+		h, body = w.public, `{"path":"p"}`
+		path += "?appid=" + app
+	case path == "/api/v1/clients":
+		body = `{"name":"new-` + app + `","role":"read"}`
+	case r.Method == http.MethodPatch:
+		body = `{"role":"read"}`
+	}
+	if r.Method == http.MethodGet {
+		body = ""
+	}
+	if strings.HasPrefix(path, "/api/v1/link?") {
+		path += "&path=p"
+	}
+	out := w.send(h, listener, r.Method, path, body, header)
+	switch {
+	case r.Role == "anybody": // it may refuse what is asked, but not for who asks; a login is asked without TLS here
+		if strings.Contains(out.text(), `"code":"forbidden"`) && path != "/login" || strings.Contains(out.text(), `"code":"unauthenticated"`) {
+			t.Errorf("%d %s", out.Code, out.text())
+		}
+	case strings.Contains(r.Path, "/wxa/"):
+		wantErrCode(t, out, errcodes[code])
+	default:
+		wantCode(t, out, code)
+	}
+}
