@@ -57,7 +57,7 @@ func newDoctor() *cobra.Command {
 gives an access token to this machine), the store's file and disk, and settings that are not safe.
 It spends no quota and changes nothing. Exits with 1 if something does not work.
 
-Run it as the broker's user and with its environment, or it examines something else.`,
+Run it in the broker's folder and with its environment, or it examines something else.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), examination)

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -95,15 +96,18 @@ func TestKeysOfARestoredStoreAreDisabled(t *testing.T) {
 	if quota := call(t, http.MethodGet, p.admin+"/api/v1/quota", "", bearer(opsKey)).body; !strings.Contains(quota, `"used":250001`) {
 		t.Errorf("of the quota is spent %s", quota)
 	}
-	p.terminate()
-	store, err := cache.Open(t.Context(), "bolt://"+filepath.Join(dir, "data/links.db"), cache.Options{Clock: time.Now})
-	if err != nil {
-		t.Fatal(err)
+	audit, _, _ := run(t, dir, p.asAdmin(), "audit", "list")
+	if !regexp.MustCompile(`(?m)linkbroker +- +store\.restore +- +.*disabled: stored$`).MatchString(audit) {
+		t.Errorf("the audit is\n%s", audit)
 	}
-	defer func() { _ = store.Close() }()
-	audit, err := store.ListAudit(t.Context(), 0, 10)
-	if err != nil || len(audit) == 0 || audit[len(audit)-1].Action != "store.restore" || !strings.Contains(audit[len(audit)-1].Detail, "disabled: stored") {
-		t.Errorf("the audit is %+v, %v", audit, err)
+	p.keys("enable", "stored")
+	if got := p.answers(key); got != http.StatusOK {
+		t.Errorf("a key that was enabled again gets %d", got)
+	}
+	p.terminate()
+	p = serve(t, dir, secrets)
+	if got := p.answers(key); got != http.StatusOK {
+		t.Errorf("a key that was enabled again gets %d after a restart", got)
 	}
 }
 
