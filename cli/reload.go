@@ -63,7 +63,9 @@ func (s *service) takeOver(ctx context.Context, cfg Config) error {
 		s.adminCertificate.use(cfg.Admin.TLS, admin)
 		s.running.Admin.TLS = cfg.Admin.TLS
 	}
-	s.running.Clients, s.running.Log.Level = cfg.Clients, cfg.Log.Level
+	s.limits.Store(cfg.Limits.limits())
+	s.broker.LimitAddresses(cfg.Limits.AddressGenerationsPerMinute)
+	s.running.Clients, s.running.Limits, s.running.Log.Level = cfg.Clients, cfg.Limits, cfg.Log.Level
 	if changed := differences("", reflect.ValueOf(s.running), reflect.ValueOf(cfg)); len(changed) > 0 {
 		s.logger.Warn("changed settings that only a restart takes over", "settings", strings.Join(changed, ", "))
 	}

@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -98,6 +99,37 @@ func TestReload(t *testing.T) {
 	}
 	if all := p.stderr.String() + p.stdout.String(); strings.Contains(all, lateKey) {
 		t.Error("a key is logged")
+	}
+}
+
+// page is a client whose key everybody knows.
+const page = `  - {name: page, key: ` + exposedKey + `, role: generate, publishable: true, origins: ["https://a.example"], paths: ["p?n"], generations_per_day: 100}` + "\n"
+
+const exposedKey = "pk_page-0123456789abcdef"
+
+func TestReloadTakesLimitsOver(t *testing.T) {
+	t.Parallel()
+	w := newWeChat(t)
+	config := func(limits string) string { return w.configuration() + page + "limits: {" + limits + "}\n" }
+	p := serve(t, configured(t, config("address_generations_per_minute: 1")), secrets)
+	n := 0
+	miss := func() int {
+		n++
+		return call(t, http.MethodPost, p.public+"/api/v1/links", fmt.Sprintf(`{"path":"p","query":"n=%d"}`, n), bearer(exposedKey)).status
+	}
+	if first, second := miss(), miss(); first != http.StatusOK || second != http.StatusTooManyRequests {
+		t.Errorf("with one generation a minute they get %d and %d", first, second)
+	}
+	p.rewrite(config("address_generations_per_minute: 0"), taken)
+	if first, second := miss(), miss(); first != http.StatusOK || second != http.StatusOK {
+		t.Errorf("without a limit they get %d and %d", first, second)
+	}
+	p.rewrite(config("address_generations_per_minute: 0, address_requests_per_second: 0.01"), taken)
+	if first, second := miss(), miss(); first == http.StatusOK && second == http.StatusOK {
+		t.Errorf("with a request in 100 s they get %d and %d", first, second)
+	}
+	if strings.Contains(p.stderr.String(), "only a restart") {
+		t.Error("limits are said to need a restart")
 	}
 }
 

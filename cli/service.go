@@ -39,6 +39,7 @@ type service struct {
 	hangups <-chan os.Signal          // each asks for a reload; nil = there is none to reload
 	read    func() (*Settings, error) // reads the configuration again
 
+	limits   atomic.Pointer[handlers.Limits]
 	stopping atomic.Bool
 }
 
@@ -54,6 +55,7 @@ func newService(ctx context.Context, cfg Config, store *cache.Store, logger *slo
 		return nil, fmt.Errorf("reading the key that signs tokens: %w", err)
 	}
 	s := &service{logger: logger, store: store, clients: clients, running: cfg}
+	s.limits.Store(cfg.Limits.limits())
 	events := newEventLog(logger, time.Now)
 	if s.wechat, err = wechat.New(cfg.wechatApps(), time.Now, events.observeToken); err != nil {
 		return nil, err
@@ -76,7 +78,7 @@ func newService(ctx context.Context, cfg Config, store *cache.Store, logger *slo
 	return s, s.listen(ctx, cfg, handlers.Config{
 		Broker: s.broker, Clients: clients, Tokens: tokens, Jobs: s.upkeep, Metrics: metrics, Clock: time.Now,
 		Logger: logger, Version: build(), PublicURL: cfg.publicURL(), Ready: s.ready,
-		AdminURL: cfg.adminURL(), TrustedProxies: cfg.trustedProxies(), Limits: cfg.Limits.limits(),
+		AdminURL: cfg.adminURL(), TrustedProxies: cfg.trustedProxies(), Limits: func() handlers.Limits { return *s.limits.Load() },
 	})
 }
 

@@ -68,8 +68,8 @@ func (c Config) trustedProxies() []netip.Prefix {
 	return prefixes
 }
 
-func (l LimitsConfig) limits() handlers.Limits {
-	return handlers.Limits{
+func (l LimitsConfig) limits() *handlers.Limits {
+	return &handlers.Limits{
 		AddressRequestsPerSecond: l.AddressRequestsPerSecond,
 		FailedAuthPerMinute:      l.FailedAuthPerMinute,
 		FailedLoginsPerMinute:    l.FailedLoginsPerMinute,

@@ -33,7 +33,8 @@ type Config struct {
 	// not looked at.
 	TrustedProxies []netip.Prefix
 
-	Limits Limits
+	// Limits gives those that hold at the moment: a reload of the configuration may change them. nil = there are none.
+	Limits func() Limits
 
 	// Ready says whether requests can be answered at all, and names what does not work as it should meanwhile. Both
 	// are shown to anybody.

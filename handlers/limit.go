@@ -60,11 +60,18 @@ func perSecond(rate float64) broker.Limit {
 
 func perMinute(events int) broker.Limit { return broker.Limit{Events: events, Per: time.Minute} }
 
+func (a *api) limits() Limits {
+	if a.Limits == nil {
+		return Limits{}
+	}
+	return a.Limits()
+}
+
 // limit counts a request against the rates that hold for the caller, and notes his address where that is limited.
 func (a *api) limit(c *gin.Context, who *caller) error {
 	if who.exposed() {
 		who.address = a.address(c)
-		if rate := a.Limits.AddressRequestsPerSecond; rate > 0 {
+		if rate := a.limits().AddressRequestsPerSecond; rate > 0 {
 			limit := perSecond(rate)
 			ok, left, after := a.limiters.addresses.Take(who.address, limit, a.Clock())
 			writeLimit(c.Writer.Header(), "address", limit, left)
@@ -88,7 +95,7 @@ func (a *api) limit(c *gin.Context, who *caller) error {
 // called when the credential has been looked at, so that a good one is never held up, and a wrong one costs as much
 // time before as after.
 func (a *api) throttled(c *gin.Context, err error) error {
-	most := a.Limits.FailedAuthPerMinute
+	most := a.limits().FailedAuthPerMinute
 	if most == 0 || !errors.Is(err, broker.BadCredential) {
 		return err
 	}

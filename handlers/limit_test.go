@@ -59,9 +59,14 @@ func TestAClientIsHeldToItsRate(t *testing.T) {
 	wantCode(t, ask(), "rate_limited")
 }
 
+// fixed are limits that nobody changes.
+func fixed(limits handlers.Limits) func() handlers.Limits {
+	return func() handlers.Limits { return limits }
+}
+
 func TestASecretKeyHasOnlyTheLimitsOfItsClient(t *testing.T) {
 	w := newWorld(t)
-	w.config.Limits = handlers.Limits{AddressRequestsPerSecond: 1, FailedAuthPerMinute: 1}
+	w.config.Limits = fixed(handlers.Limits{AddressRequestsPerSecond: 1, FailedAuthPerMinute: 1})
 	w.listen()
 	for range 3 {
 		out := w.ask("POST", "/api/v1/links", `{"path":"p"}`, as(shopKey))
@@ -74,7 +79,7 @@ func TestASecretKeyHasOnlyTheLimitsOfItsClient(t *testing.T) {
 
 func TestAddressesAreHeldToTheirRate(t *testing.T) {
 	w := newWorld(t)
-	w.config.Limits = handlers.Limits{AddressRequestsPerSecond: 2}
+	w.config.Limits = fixed(handlers.Limits{AddressRequestsPerSecond: 2})
 	w.listen()
 	const page = "/api/v1/link?path=p&key=" + pageKey
 	until := w.clock().Add(time.Minute)
@@ -109,7 +114,7 @@ func TestAddressesAreHeldToTheirRate(t *testing.T) {
 
 func TestBothLimitsAreTold(t *testing.T) {
 	w := newWorld(t)
-	w.config.Limits.AddressRequestsPerSecond = 10
+	w.config.Limits = fixed(handlers.Limits{AddressRequestsPerSecond: 10})
 	w.listen()
 	grant := pageGrant()
 	grant.RequestsPerSecond = 5
@@ -146,7 +151,7 @@ func TestAddressesHaveTheirGenerations(t *testing.T) {
 // TestFailedAuthentication is throttled by address, and nothing tells an unknown key from a wrong one.
 func TestFailedAuthentication(t *testing.T) {
 	w := newWorld(t)
-	w.config.Limits.FailedAuthPerMinute = 3
+	w.config.Limits = fixed(handlers.Limits{FailedAuthPerMinute: 3})
 	w.listen()
 	until := w.clock().Add(time.Minute)
 	bad := []func(remote string) reply{
@@ -212,7 +217,7 @@ func TestWhoIsBelievedAboutAddresses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			w.config.Limits.AddressRequestsPerSecond = 1
+			w.config.Limits = fixed(handlers.Limits{AddressRequestsPerSecond: 1})
 			if test.trusted != "" {
 				w.config.TrustedProxies = []netip.Prefix{netip.MustParsePrefix(test.trusted)}
 			}
@@ -232,6 +237,9 @@ func TestWhoIsBelievedAboutAddresses(t *testing.T) {
 
 func TestEveryAnswerHasSecurityHeaders(t *testing.T) {
 	w := newWorld(t)
+	if got := w.administer("GET", "/api/v1/clients").Header().Get("Cache-Control"); got != "no-store" {
+		t.Errorf("the admin listener's answers are %q", got)
+	}
 	for name, out := range map[string]reply{
 		"a link":             w.ask("POST", "/api/v1/links", `{"path":"p"}`, as(shopKey)),
 		"a facade's error":   w.ask("POST", "/wxa/generate_urllink", `{"path":"p"}`),

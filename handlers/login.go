@@ -40,9 +40,7 @@ func (p pages) write(c *gin.Context, status int, name string, data any) error {
 	if err := p.templates.ExecuteTemplate(&page, name, data); err != nil {
 		return err
 	}
-	h := c.Writer.Header()
-	h["Content-Security-Policy"] = p.policy
-	h.Set("Cache-Control", "no-store")
+	c.Writer.Header()["Content-Security-Policy"] = p.policy
 	writeBytes(c, status, contentHTML, page.Bytes())
 	return nil
 }
@@ -62,7 +60,6 @@ func (a *api) login(c *gin.Context, _ caller) error {
 	} else {
 		note.Actor = who.Name
 		a.setCookie(c, a.sessions.open(who, a.Clock()))
-		c.Writer.Header().Set("Cache-Control", "no-store")
 	}
 	switch {
 	case err != nil && form:
@@ -123,7 +120,7 @@ func (a *api) loginKey(c *gin.Context, form bool) (string, error) {
 // limitLogin counts a login before the key is looked at: beyond the limit a good key is refused like a wrong one. A
 // login that was good does not count.
 func (a *api) limitLogin(c *gin.Context, key string) (good func(), err error) {
-	most := a.Limits.FailedLoginsPerMinute
+	most := a.limits().FailedLoginsPerMinute
 	if most == 0 {
 		return func() {}, nil
 	}

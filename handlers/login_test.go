@@ -41,7 +41,7 @@ func (b *browser) do(method, path, contentType, body string, header ...string) r
 	}
 	out := b.w.serve(b.w.admin, r, header...)
 	b.w.spec.check(b.w.t, "admin", r, body, out)
-	if cookies := out.Result().Cookies(); len(cookies) > 0 { //nolint:bodyclose // of a recorder
+	if cookies := out.Result().Cookies(); len(cookies) > 0 {
 		b.cookie = cookies[0]
 	}
 	return reply{out}
@@ -245,7 +245,7 @@ func TestSessionsAreBounded(t *testing.T) {
 // TestALoginIsLockedOut for a while after wrong keys, and tells nothing of which keys there are.
 func TestALoginIsLockedOut(t *testing.T) {
 	w := newWorld(t)
-	w.config.Limits.FailedLoginsPerMinute = 3
+	w.config.Limits = fixed(handlers.Limits{FailedLoginsPerMinute: 3})
 	w.listen()
 	wrong := []string{wrongKey, expiredKey, generateKey, "", pageKey}
 	texts := map[string]bool{}
@@ -317,7 +317,7 @@ func TestThePagesOfTheAdminListener(t *testing.T) {
 // TestLoginsWithoutLimits are for a configuration that turns them off.
 func TestLoginsWithoutLimits(t *testing.T) {
 	w := newWorld(t)
-	w.config.Limits = handlers.Limits{}
+	w.config.Limits = fixed(handlers.Limits{})
 	w.listen()
 	b := w.browser()
 	for range 50 {
