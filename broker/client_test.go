@@ -387,6 +387,21 @@ func TestSignedRequests(t *testing.T) {
 	}
 }
 
+func TestThePatternsOfAClientAreCompiledOnce(t *testing.T) {
+	shop := configured("shop", shopKey)
+	shop.Grant.Paths = []broker.PathRule{{Path: "pages/a", Params: []broker.ParamRule{{Name: "id", Pattern: "[0-9]+"}}}}
+	client, _, _ := openClients(t, cache.NewMemory(), shop).ByKey(shopKey, time.Unix(0, 0))
+	target := broker.Target{App: appid, Path: "pages/a", Query: "id=7"}
+	allocs := testing.AllocsPerRun(100, func() {
+		if err := client.Grant.Permits(target, false); err != nil {
+			t.Error(err)
+		}
+	})
+	if allocs != 0 {
+		t.Errorf("%v allocations", allocs)
+	}
+}
+
 // TestNobodyHasNoKey holds what stands in for an unknown client against the key that it is checked with.
 func TestNobodyHasNoKey(t *testing.T) {
 	store := cache.NewMemory()

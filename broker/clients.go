@@ -70,6 +70,7 @@ func (d *directory) add(client *Client) error {
 	if _, taken := d.byName[client.Name]; taken {
 		return Errorf(Conflict, "two clients are named %q", client.Name)
 	}
+	client.Grant = client.Grant.prepared()
 	d.byName[client.Name] = client
 	for _, key := range client.Keys {
 		if other, taken := d.byDigest[key.Digest]; taken {

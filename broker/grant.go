@@ -35,6 +35,8 @@ type ParamRule struct {
 	Name    string `json:"name"`
 	Pattern string `json:"pattern,omitempty"`    // regular expression (RE2) of the whole value; empty = any
 	Longest int    `json:"max_length,omitempty"` // of the value; 0 = 64
+
+	compiled *regexp.Regexp // Pattern, if it has been prepared
 }
 
 const defaultLongest = 64
@@ -108,8 +110,24 @@ func (p ParamRule) permits(value string) bool {
 	if p.Pattern == "" {
 		return true
 	}
-	pattern, err := compiled(p.Pattern)
+	pattern, err := p.compiled, error(nil)
+	if pattern == nil {
+		pattern, err = compiled(p.Pattern)
+	}
 	return err == nil && pattern.MatchString(value)
+}
+
+// prepared gives the grant with its patterns compiled, which takes longer than all else that a hit needs.
+func (g Grant) prepared() Grant {
+	g.Paths = slices.Clone(g.Paths)
+	for i := range g.Paths {
+		params := slices.Clone(g.Paths[i].Params)
+		for j := range params {
+			params[j].compiled, _ = compiled(params[j].Pattern) // Check has refused what cannot be compiled
+		}
+		g.Paths[i].Params = params
+	}
+	return g
 }
 
 func compiled(pattern string) (*regexp.Regexp, error) {
