@@ -94,7 +94,6 @@ func seconds(d time.Duration) string { return strconv.FormatInt(int64(d/time.Sec
 var (
 	contentJSON    = []string{"application/json; charset=utf-8"}
 	contentProblem = []string{"application/problem+json; charset=utf-8"}
-	contentText    = []string{"text/plain; charset=utf-8"}
 	contentHTML    = []string{"text/html; charset=utf-8"}
 	contentYAML    = []string{"application/yaml; charset=utf-8"}
 )

@@ -25,6 +25,7 @@ func BenchmarkHit(b *testing.B) {
 		"facade-prefix": {"POST", "/k/" + shopKey + "/wxa/generate_urllink", `{"path":"pages/index/index","query":"a=1&b=2"}`},
 		"native":        {"POST", "/api/v1/links?access_token=" + shopKey, `{"path":"pages/index/index","query":"a=1&b=2"}`},
 		"native-get":    {"GET", "/api/v1/link?path=pages/index/index&query=a%3D1%26b%3D2&access_token=" + shopKey, ""},
+		"page":          {"GET", "/api/v1/link?path=p&query=id%3D7&key=" + pageKey, ""},
 		"nothing":       {"GET", "/healthz", ""},
 	} {
 		b.Run(name, func(b *testing.B) {

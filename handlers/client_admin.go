@@ -188,7 +188,6 @@ func (a *api) writeClient(c *gin.Context, status int, name, key string) error {
 	if err != nil && key == "" {
 		return err // a key must be told even where its budget cannot be
 	}
-	c.Writer.Header().Set("Cache-Control", "no-store")
 	writeJSON(c, status, struct {
 		clientView
 		Key string `json:"key,omitempty"`

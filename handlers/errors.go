@@ -64,10 +64,10 @@ var refusals = map[broker.Code]refusal{
 	broker.StoreFailed:    {503, systemError, "The store is failing", "The operator must look at the disk and the log."},
 	broker.Internal:       {500, systemError, "A defect in linkbroker", "Please report it with what the log says."},
 
-	unauthenticated:      {401, 41001, "No credential", "Send the API key as Authorization: Bearer, as access_token or under the prefix /k/{key}."},
+	unauthenticated:      {401, 41001, "No credential", "Send the API key as Authorization: Bearer, as access_token or under the prefix /k/{key}; a publishable one as key."},
 	broker.BadCredential: {401, 40001, "The credential is not valid", "Check the API key, or ask for a new token."},
 	tokenExpired:         {401, 42001, "The token has expired", "Ask /cgi-bin/token for a new one."},
-	broker.Forbidden:     {403, 48001, "Not allowed", "Ask the operator for a key of another role or for this mini program."},
+	broker.Forbidden:     {403, 48001, "Not allowed", "Ask the operator what this key is for: its role, mini programs, pages, queries and origins."},
 	malformed:            {400, 47001, "Malformed request", "See the detail and /docs."},
 	emptyBody:            {400, 44002, "Empty body", "Send a JSON object."},
 	tooLarge:             {413, 47001, "Too large", "A request for one link is at most 16 KiB."},

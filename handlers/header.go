@@ -14,6 +14,7 @@ var (
 	noReferrer = []string{"no-referrer"}
 	apiPolicy  = []string{"default-src 'none'; frame-ancestors 'none'"}
 	varyOrigin = []string{"Origin"}
+	noStore    = []string{"no-store"}
 )
 
 // secure sets what every answer has: no browser shall take JSON for a page, show one of ours in another's frame, or

@@ -132,7 +132,7 @@ func (a *api) sameSite(c *gin.Context) error {
 
 // setCookie hands a session to the browser, or takes it away where the id is empty.
 func (a *api) setCookie(c *gin.Context, id string) {
-	cookie := http.Cookie{
+	cookie := http.Cookie{ //nolint:gosec // Secure wherever there is TLS; loopback has none
 		Name: a.cookieName(c), Value: id, Path: "/", Secure: a.overTLS(c), HttpOnly: true, SameSite: http.SameSiteStrictMode,
 	}
 	if id == "" {

@@ -17,6 +17,9 @@ import (
 func (a *api) watch(c *gin.Context) {
 	defer a.recover(c)
 	secure(c.Writer.Header())
+	if a.admin {
+		c.Writer.Header()["Cache-Control"] = noStore // what a browser's session has seen is not for whoever comes next
+	}
 	if !a.Logger.Enabled(c.Request.Context(), slog.LevelDebug) {
 		c.Next()
 		a.count.add(c.Writer.Status())
