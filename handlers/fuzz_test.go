@@ -2,8 +2,10 @@ package handlers_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 )
 
 // FuzzFacadeBody sends anything to the facade: HTTP 200, an errcode, and the same again for the same body.
@@ -88,6 +90,60 @@ func FuzzAddress(f *testing.F) {
 		for _, h := range []http.Handler{w.public, w.admin} {
 			if out := w.serve(h, r, as(adminKey)); out.Code >= http.StatusInternalServerError {
 				t.Errorf("our fault: %d %s\n%s", out.Code, out.Body, w.log)
+			}
+		}
+	})
+}
+
+// FuzzSignedRequest puts anything behind an address without a key: nobody gets another link than the one that was signed.
+func FuzzSignedRequest(f *testing.F) {
+	w := newFastWorld(f)
+	good := strings.TrimPrefix(w.signed("shop", shopKey, appA, "p", "a=1", w.clock().Add(time.Minute), nil), "/api/v1/link?")
+	for _, query := range []string{
+		good + "&path=q", good + "&x=y", strings.Replace(good, "a%3D1", "a%3D2", 1), good + "&signature=", "signature=x", "signature=%zz&until=1",
+		"signature=x&until=9999999999999999999&signer=", "signature=&signer=shop", "signer=shop&until=-1&signature=" + strings.Repeat("0", 64),
+	} {
+		f.Add(query)
+	}
+	want := w.ask("GET", "/api/v1/link?"+good, "")
+	f.Fuzz(func(t *testing.T, query string) {
+		r := httptest.NewRequestWithContext(t.Context(), "GET", "/api/v1/link", nil)
+		r.URL.RawQuery = query
+		out := w.serve(w.public, r)
+		if out.Code >= http.StatusInternalServerError || out.Code == http.StatusOK && answerOf(t, reply{out}).Key != answerOf(t, want).Key {
+			t.Fatalf("%q: %d %s", query, out.Code, out.Body)
+		}
+	})
+}
+
+// FuzzClientBody creates and changes clients with anything: what is taken can be guarded.
+func FuzzClientBody(f *testing.F) {
+	for _, body := range []string{
+		shopWeb, `{"name":"x","role":"read"}`, `{"role":null,"apps":[null]}`, `{"paths":[{"path":"**"}],"expires_at":"2027-01-01T00:00:00+08:00"}`,
+		`{"requests_per_second":1e308}`, `{"generations_per_day":-1}`, `{"origins":["https://a"],"env_versions":["x"]}`, `{"expires_at":"0000-01-01T00:00:00Z"}`,
+	} {
+		f.Add([]byte(body))
+	}
+	w := newFastWorld(f)
+	w.create(strings.Replace(shopWeb, "shop-web", "fuzzed", 1))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		for _, out := range []reply{
+			w.send(w.admin, "admin", "POST", "/api/v1/clients", string(body), []string{as(adminKey)}),
+			w.send(w.admin, "admin", "PATCH", "/api/v1/clients/fuzzed", string(body), []string{as(adminKey)}),
+			w.administer("GET", "/api/v1/clients"),
+		} {
+			if out.Code >= http.StatusInternalServerError {
+				t.Fatalf("%q: %d %s\n%s", body, out.Code, out.text(), w.log)
+			}
+		}
+		for _, client := range w.clients.List() {
+			if err := client.Check(); err != nil {
+				t.Fatalf("%q makes %s: %v", body, client.Name, err)
+			}
+		}
+		for _, client := range w.clients.List() {
+			if !client.Configured() && client.Name != "fuzzed" {
+				w.administer("DELETE", "/api/v1/clients/"+client.Name)
 			}
 		}
 	})

@@ -52,8 +52,10 @@ func newLimiters() limiters {
 	}
 }
 
-// perSecond gives the limit of a rate: as many at once as come in a second, and one at least.
+// perSecond gives the limit of a rate: as many at once as come in a second, and one at least. Nobody notices a rate
+// beyond a million a second, or below one a day.
 func perSecond(rate float64) broker.Limit {
+	rate = min(max(rate, 1.0/(24*60*60)), 1e6)
 	events := max(math.Ceil(rate), 1)
 	return broker.Limit{Events: int(events), Per: time.Duration(events / rate * float64(time.Second))}
 }

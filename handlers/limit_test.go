@@ -64,6 +64,21 @@ func fixed(limits handlers.Limits) func() handlers.Limits {
 	return func() handlers.Limits { return limits }
 }
 
+func TestOddRates(t *testing.T) {
+	for rate, want := range map[float64]string{
+		1e308: `"client";q=1000000;w=1`, 1e-300: `"client";q=1;w=86400`, 0.5: `"client";q=1;w=2`, 1: `"client";q=1;w=1`,
+	} {
+		w := limitedTo(t, broker.Grant{Apps: []string{appA}, RequestsPerSecond: rate})
+		out := w.ask("POST", "/api/v1/links", `{"path":"p"}`, as(shopKey))
+		if got := out.Header().Get("RateLimit-Policy"); got != want || out.Code != 200 {
+			t.Errorf("%g: %d %q", rate, out.Code, got)
+		}
+		if again := w.ask("POST", "/api/v1/links", `{"path":"p"}`, as(shopKey)); (again.Code == 429) != (rate <= 1) {
+			t.Errorf("%g: %d", rate, again.Code)
+		}
+	}
+}
+
 func TestASecretKeyHasOnlyTheLimitsOfItsClient(t *testing.T) {
 	w := newWorld(t)
 	w.config.Limits = fixed(handlers.Limits{AddressRequestsPerSecond: 1, FailedAuthPerMinute: 1})
