@@ -181,6 +181,21 @@ func TestTheLimiterIsBoundedAndStillLimits(t *testing.T) {
 	}
 }
 
+// TestAFullLimiterIsNotSweptForEachNewKey would take minutes if it were.
+func TestAFullLimiterIsNotSweptForEachNewKey(t *testing.T) {
+	const places = 1 << 16
+	l := broker.NewLimiter[int](places)
+	limit := broker.Limit{Events: 1, Per: time.Hour}
+	now := time.Unix(0, 0)
+	begin := time.Now()
+	for key := range 4 * places {
+		l.Take(key, limit, now.Add(time.Duration(key)))
+	}
+	if took := time.Since(begin); took > 10*time.Second {
+		t.Errorf("took %s", took)
+	}
+}
+
 func TestTheLimiterSaysWhatIsLeftAndWhenToComeBack(t *testing.T) {
 	l := broker.NewLimiter[string](10)
 	now := time.Unix(1000, 0)

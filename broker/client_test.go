@@ -176,6 +176,27 @@ func TestWhenAKeyWasLastUsedIsKept(t *testing.T) {
 	}
 }
 
+func TestASignatureIsAUseOfItsKey(t *testing.T) {
+	store := cache.NewMemory()
+	clients := openClients(t, store)
+	now := time.Date(2026, 1, 1, 12, 30, 15, 0, time.UTC)
+	key, err := clients.Create(t.Context(), broker.Client{Name: "shop", Role: broker.RoleGenerate}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	until := now.Unix() + 60
+	text := broker.SigningText(appid, "pages/a", "id=1", until)
+	if _, err := clients.Signed("shop", text, broker.DigestKey(key).Sign(text), until, now); err != nil {
+		t.Fatal(err)
+	}
+	if err := clients.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if shop, _ := clients.ByName("shop"); !shop.Keys[0].UsedAt.Equal(now.Truncate(time.Minute)) {
+		t.Errorf("last used at %s", shop.Keys[0].UsedAt)
+	}
+}
+
 func TestARevokedKeyIsRefusedThoughItsRevokerHungUp(t *testing.T) {
 	store := &moody{Store: cache.NewMemory()}
 	clients := openClients(t, store)

@@ -13,6 +13,7 @@ type Limiter[K comparable] struct {
 	places map[K]time.Time // when the key has used up nothing
 	most   int
 	crowd  time.Time // of those for whom there was no place
+	swept  time.Time // when a place was last looked for
 }
 
 // NewLimiter makes a limiter that remembers so many keys.
@@ -34,8 +35,9 @@ func (l *Limiter[K]) Take(key K, limit Limit, now time.Time) (ok bool, left int,
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	full, known := l.places[key]
-	if !known && len(l.places) >= l.most {
-		l.forget(now)
+	if !known && len(l.places) >= l.most && now.Sub(l.swept) >= time.Second {
+		l.forget(now) // once a second: it looks at every key, and a flood of new ones must not make each wait for that
+		l.swept = now
 	}
 	crowded := !known && len(l.places) >= l.most
 	if crowded {

@@ -34,8 +34,11 @@ func (d KeyDigest) Sign(text string) string {
 func (c *Clients) Signed(name, text, signature string, until int64, now time.Time) (*Client, error) {
 	client := c.named(name)
 	good := false
+	var signedWith KeyDigest
 	for _, key := range client.Keys {
-		good = key.live(now) && hmac.Equal([]byte(key.Digest.Sign(text)), []byte(signature)) || good
+		if hmac.Equal([]byte(key.Digest.Sign(text)), []byte(signature)) && key.live(now) {
+			good, signedWith = true, key.Digest
+		}
 	}
 	switch {
 	case !good || client.Publishable || !client.Enabled(now):
@@ -44,6 +47,9 @@ func (c *Clients) Signed(name, text, signature string, until int64, now time.Tim
 		return nil, Errorf(BadCredential, "the signature has expired: sign a later until")
 	case until > now.Add(longestSignature).Unix():
 		return nil, Errorf(BadCredential, "until is more than 24 hours away")
+	}
+	if !client.Configured() {
+		c.touch(signedWith, now)
 	}
 	return client, nil
 }
