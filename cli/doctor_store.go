@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"linkbroker/cache"
 )
@@ -65,12 +64,11 @@ func (d *diagnosis) examineFile(ctx context.Context, cfg Config, path string) {
 
 // examineDisk says how much room there is: compacting and restoring need a second copy.
 func (d *diagnosis) examineDisk(check, path string) {
-	var disk syscall.Statfs_t
-	if err := syscall.Statfs(existing(path), &disk); err != nil {
+	free, err := freeDisk(existing(path))
+	if err != nil {
 		d.add(odd, check, "how much of the disk is free cannot be told: "+err.Error(), "")
 		return
 	}
-	free := uint64(disk.Bavail) * uint64(disk.Bsize) //nolint:gosec,unconvert // a block has a few thousand bytes; the types differ by system
 	size := uint64(0)
 	if info, err := os.Stat(path); err == nil {
 		size = uint64(info.Size()) //nolint:gosec // never negative
@@ -94,7 +92,7 @@ func (d *diagnosis) examineFolder(check, dir string) {
 		d.add(failing, check, err.Error(), "run doctor as the broker's user")
 	case !info.IsDir():
 		d.add(failing, check, there+" is no folder", "move it away, or name another")
-	case syscall.Access(there, accessWrite) != nil:
+	case !mayWrite(there):
 		d.add(failing, check, there+" cannot be written", "chown it to the broker's user, or run doctor as that")
 	case there == dir && info.Mode().Perm()&0o077 != 0:
 		d.add(odd, check, fmt.Sprintf("%s is open to others (mode %04o)", dir, info.Mode().Perm()), "chmod 700 "+dir)
@@ -104,9 +102,6 @@ func (d *diagnosis) examineFolder(check, dir string) {
 		d.add(fine, check, dir+" can be written, by its owner alone", "")
 	}
 }
-
-// accessWrite is W_OK and X_OK of access(2).
-const accessWrite = 2 | 1
 
 // existing gives the path itself or the nearest folder above it that is there.
 func existing(path string) string {

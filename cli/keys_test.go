@@ -176,7 +176,7 @@ func TestKeysCommands(t *testing.T) {
 	}
 	environ := []string{"LINKBROKER_URL=" + p.admin, "LINKBROKER_KEY=" + shopKey}
 	for _, args := range [][]string{{"keys", "list"}, {"audit", "list"}} {
-		if _, stderr, code := run(t, dir, environ, args...); code != 1 || !strings.Contains(stderr, "key of another role") {
+		if _, stderr, code := run(t, dir, environ, args...); code != 1 || !strings.Contains(stderr, "this needs a key of role admin") {
 			t.Errorf("%s with a key of another role exits with %d: %s", args, code, stderr)
 		}
 	}

@@ -53,7 +53,7 @@ func TestLinksOfARunningBroker(t *testing.T) {
 			"an admin's key is needed",
 			[]string{"LINKBROKER_URL=" + p.admin, "LINKBROKER_KEY=" + shopKey},
 			[]string{"links", "list"},
-			1, `Ask the operator for a key of another role`,
+			1, `this needs a key of role admin`,
 		},
 		{
 			"what cannot be a key is not sent",
