@@ -24,7 +24,7 @@ func (b *Broker) generate(ctx context.Context, w want, urgent <-chan struct{}) (
 	}
 	made, err := b.ask(ctx, w, urgent)
 	if err != nil {
-		return result{}, b.remember(w, err, began)
+		return result{}, err
 	}
 	link := newLink(w, made)
 	if !link.Outlives(b.clock()) {
@@ -38,6 +38,7 @@ func (b *Broker) generate(ctx context.Context, w want, urgent <-chan struct{}) (
 
 // ask has WeChat make a link, if nothing speaks against it that is known without a call.
 func (b *Broker) ask(ctx context.Context, w want, urgent <-chan struct{}) (Generated, error) {
+	began := b.clock()
 	if err := b.refusals.check(w.key, b.clock()); err != nil {
 		return Generated{}, err
 	}
@@ -53,6 +54,8 @@ func (b *Broker) ask(ctx context.Context, w want, urgent <-chan struct{}) (Gener
 	made, calls, err := b.callUntilAnswered(ctx, w, urgent)
 	if calls.made == 0 {
 		probe.handBack()
+	} else if err != nil {
+		err = b.remember(w, err, began) // no other: what is remembered would never end while somebody asks for it
 	}
 	if err != nil && !calls.spent {
 		bill.refund()

@@ -38,6 +38,36 @@ func TestARefusedTargetIsRememberedForSeconds(t *testing.T) {
 	})
 }
 
+func TestARefusalEndsHoweverOftenItIsAskedFor(t *testing.T) {
+	for claim, test := range map[string]struct {
+		err   error
+		lasts time.Duration
+	}{
+		"of a path":                 {says(broker.InvalidPath, 40165), 10 * time.Second},
+		"of an app":                 {says(broker.AppNotReleased, 85079), time.Minute},
+		"of a token":                {broker.Errorf(broker.TokenRefused, "no"), 10 * time.Second},
+		"a connection that was cut": {errAway, 10 * time.Second},
+	} {
+		t.Run(claim, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &wechat{answer: func(int, broker.Target) error { return test.err }}
+				r := newRig(t, w, nil)
+				for i := range 3 {
+					_, _ = r.Get(t.Context(), query(fmt.Sprint("a=", i)))
+				}
+				w.answer = nil
+				for range test.lasts / (100 * time.Millisecond) {
+					if _, err := r.Get(t.Context(), query("a=0")); err == nil {
+						return
+					}
+					time.Sleep(100 * time.Millisecond)
+				}
+				r.get(t, query("a=0"), broker.Miss)
+			})
+		})
+	}
+}
+
 func TestTroubleOfTheAppIsRememberedForTheApp(t *testing.T) {
 	tests := []struct {
 		claim string
