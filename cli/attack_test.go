@@ -113,7 +113,7 @@ func attack(t *testing.T, p *program, attacker int, turn func(), next *atomic.In
 			t.Error(err)
 			return
 		}
-		defer conn.Close()
+		defer func() { _ = conn.Close() }()
 		conns[i], readers[i] = conn, bufio.NewReader(conn)
 	}
 	for i := 0; next.Add(1) <= whole; i = (i + 1) % len(conns) {

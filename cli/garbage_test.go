@@ -114,15 +114,17 @@ func TestGarbageIsRefusedAndCostsNothing(t *testing.T) {
 // send writes bytes to the public listener and gives the status of the answer: 0 if it hung up without one. 501 and
 // 505 are net/http's own words for what is no HTTP/1.1, said before a handler is asked.
 func (p *program) send(t *testing.T, text string) (status int) {
-	conn, err := net.DialTimeout("tcp", strings.TrimPrefix(p.public, "http://"), soon)
+	conn, err := p.dial(t.Context())
 	if err != nil {
 		t.Error(err)
 		return 0
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	_ = conn.SetDeadline(time.Now().Add(soon))
 	_, _ = conn.Write([]byte(text)) // it may hang up in the middle
-	_ = conn.(*net.TCPConn).CloseWrite()
+	if half, ok := conn.(*net.TCPConn); ok {
+		_ = half.CloseWrite()
+	}
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		return 0

@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -43,7 +44,7 @@ func TestSlowClientsHoldNobodyUp(t *testing.T) {
 	}
 	all.Wait()
 	for _, conn := range quiet {
-		conn.Close()
+		_ = conn.Close()
 	}
 	eventually(t, "goroutines and files are back to where they were but for the readers", func() bool {
 		now := p.holds(t)
@@ -51,16 +52,22 @@ func TestSlowClientsHoldNobodyUp(t *testing.T) {
 	})
 }
 
+// dial connects to the public listener.
+func (p *program) dial(ctx context.Context) (net.Conn, error) {
+	dialer := net.Dialer{Timeout: soon}
+	return dialer.DialContext(ctx, "tcp", strings.TrimPrefix(p.public, "http://"))
+}
+
 // connect opens connections, says something on each and keeps them open.
 func (p *program) connect(t *testing.T, n int, say string) []net.Conn {
 	t.Helper()
 	conns := make([]net.Conn, n)
 	for i := range conns {
-		conn, err := net.DialTimeout("tcp", strings.TrimPrefix(p.public, "http://"), soon)
+		conn, err := p.dial(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { conn.Close() })
+		t.Cleanup(func() { _ = conn.Close() })
 		_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
 		_, _ = io.WriteString(conn, say) // a reader's requests may not all fit
 		_ = conn.SetWriteDeadline(time.Time{})
