@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -13,7 +12,7 @@ import (
 	"linkbroker/broker"
 )
 
-// The flags that say what a client may do, and how it is shown.
+// The flags that say what a client may do.
 
 func addGrantFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
@@ -119,47 +118,4 @@ func pathRule(text string) (rule broker.PathRule, err error) {
 		return rule, err
 	}
 	return short.rule(), nil
-}
-
-// describe writes rules in the short form, with the lengths that it does not know in braces.
-func describe(rules []broker.PathRule) []string {
-	texts := make([]string, len(rules))
-	for i, rule := range rules {
-		texts[i] = rule.Path
-		if rule.AnyQuery {
-			texts[i] += "?*"
-		}
-		for j, param := range rule.Params {
-			separator := "&"
-			if j == 0 {
-				separator = "?"
-			}
-			texts[i] += separator + param.Name
-			if param.Pattern != "" {
-				texts[i] += "=" + param.Pattern
-			}
-			if param.Longest != 0 {
-				texts[i] += fmt.Sprintf(" (up to %d)", param.Longest)
-			}
-		}
-	}
-	return texts
-}
-
-func orAll[T ~string](values []T) string {
-	if len(values) == 0 {
-		return "all"
-	}
-	texts := make([]string, len(values))
-	for i, value := range values {
-		texts[i] = string(value)
-	}
-	return strings.Join(texts, ", ")
-}
-
-func orNone(limit float64) string {
-	if limit == 0 {
-		return "no limit"
-	}
-	return strconv.FormatFloat(limit, 'f', -1, 64)
 }
