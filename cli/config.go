@@ -14,6 +14,7 @@ type Config struct {
 	PublicURL      string         `koanf:"public_url"`
 	TrustedProxies []string       `koanf:"trusted_proxies"`
 	Deadline       time.Duration  `koanf:"deadline"`
+	MaxConnections int            `koanf:"max_connections"`
 	Admin          AdminConfig    `koanf:"admin"`
 	Store          string         `koanf:"store"`
 	Cache          CacheConfig    `koanf:"cache"`
@@ -127,10 +128,10 @@ const (
 func DefaultConfig() Config {
 	return Config{
 		Listen:   "127.0.0.1:8080",
-		Deadline: 4 * time.Second,
-		Admin:    AdminConfig{Listen: "127.0.0.1:8081"},
-		Store:    "bolt://data/links.db",
-		Cache:    CacheConfig{MemoryLinks: 100_000},
+		Deadline: 4 * time.Second, MaxConnections: 10_000,
+		Admin: AdminConfig{Listen: "127.0.0.1:8081"},
+		Store: "bolt://data/links.db",
+		Cache: CacheConfig{MemoryLinks: 100_000},
 		Jobs: JobsConfig{
 			Timezone: "Asia/Shanghai",
 			Purge:    "@every 1m",

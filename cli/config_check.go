@@ -24,6 +24,9 @@ import (
 func (l *loader) check(cfg Config, now time.Time) {
 	l.checkListeners(cfg)
 	l.checkStore(cfg.Store)
+	if cfg.MaxConnections < 1 {
+		l.refuse("max_connections", "must be 1 or more")
+	}
 	if cfg.Deadline < 100*time.Millisecond || cfg.Deadline > time.Minute {
 		l.refuse("deadline", "must be from 100ms to 1m: it is the longest a request waits, retries included")
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net"
 	"net/http"
+
+	"golang.org/x/net/netutil"
 )
 
 // front is an HTTP server with the address it has.
@@ -14,7 +16,7 @@ type front struct {
 	secure   bool // speaks TLS
 }
 
-func newFront(ctx context.Context, flag, address string, server *http.Server, cert *certificate) (*front, error) {
+func newFront(ctx context.Context, flag, address string, most int, server *http.Server, cert *certificate) (*front, error) {
 	listener, err := listen(ctx, flag, address)
 	if err != nil {
 		return nil, err
@@ -22,6 +24,7 @@ func newFront(ctx context.Context, flag, address string, server *http.Server, ce
 	if cert != nil {
 		server.TLSConfig = cert.config()
 	}
+	listener = netutil.LimitListener(listener, most) // beyond that they wait in the kernel, which costs no memory here
 	return &front{listener: listener, server: server, secure: cert != nil}, nil
 }
 

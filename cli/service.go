@@ -90,10 +90,10 @@ func (s *service) listen(ctx context.Context, cfg Config, api handlers.Config) (
 		return err
 	}
 	server := func(handler http.Handler) *http.Server { return handlers.NewServer(handler, cfg.Deadline, s.logger) }
-	if s.public, err = newFront(ctx, "--listen", cfg.Listen, server(handlers.Public(api)), s.publicCertificate); err != nil {
+	if s.public, err = newFront(ctx, "--listen", cfg.Listen, cfg.MaxConnections, server(handlers.Public(api)), s.publicCertificate); err != nil {
 		return err
 	}
-	s.admin, err = newFront(ctx, "--admin-listen", cfg.Admin.Listen, server(handlers.Admin(api)), s.adminCertificate)
+	s.admin, err = newFront(ctx, "--admin-listen", cfg.Admin.Listen, cfg.MaxConnections, server(handlers.Admin(api)), s.adminCertificate)
 	if err != nil {
 		return errors.Join(err, s.public.listener.Close())
 	}
