@@ -16,16 +16,23 @@ import (
 	"linkbroker/handlers"
 )
 
-const apiKey = "bench-key-0123456789"
+const (
+	apiKey   = "bench-key-0123456789"
+	endedKey = "ended-key-0123456789"
+)
 
 // public gives the handler of the public listener with everything on: client, roles, figures, a store on the disk.
 func public(b *testing.B) http.Handler {
 	b.Helper()
 	store := openStore(b)
 	links := newBroker(b, store)
-	clients, err := broker.OpenClients(b.Context(), store, []broker.Client{{
-		Name: "bench", Role: broker.RoleGenerate, Keys: []broker.ClientKey{{Digest: broker.DigestKey(apiKey)}},
-	}})
+	clients, err := broker.OpenClients(b.Context(), store, []broker.Client{
+		{Name: "bench", Role: broker.RoleGenerate, Keys: []broker.ClientKey{{Digest: broker.DigestKey(apiKey)}}},
+		{
+			Name: "ended", Role: broker.RoleGenerate, ExpiresAt: time.Unix(1, 0),
+			Keys: []broker.ClientKey{{Digest: broker.DigestKey(endedKey)}},
+		},
+	})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -80,6 +87,28 @@ func BenchmarkHandlerHit(b *testing.B) {
 				test.handler.ServeHTTP(w, r)
 			}
 			if w.status != http.StatusOK {
+				b.Fatalf("status %d", w.status)
+			}
+		})
+	}
+}
+
+// BenchmarkWrongKey refuses keys that nobody has, that are nearly right and that have ended. Their times must not
+// differ by more than the noise.
+func BenchmarkWrongKey(b *testing.B) {
+	whole := public(b)
+	for name, key := range map[string]string{
+		"unknown": "nobodys-key-01234567", "nearly": apiKey[:len(apiKey)-1] + "0", "ended": endedKey,
+	} {
+		b.Run(name, func(b *testing.B) {
+			r := httptest.NewRequestWithContext(b.Context(), http.MethodPost, "/api/v1/links", nil)
+			r.Header.Set("Authorization", "Bearer "+key)
+			w := &nowhere{header: http.Header{}}
+			for b.Loop() {
+				clear(w.header)
+				whole.ServeHTTP(w, r)
+			}
+			if w.status != http.StatusUnauthorized {
 				b.Fatalf("status %d", w.status)
 			}
 		})
