@@ -78,12 +78,12 @@ func TestMetricsOfJobs(t *testing.T) {
 	w.pass(90 * time.Second)
 	text := w.figures()
 	wantFigures(t, text,
-		`linkbroker_job_last_success_age_seconds{job="purge"} 90`,
-		`linkbroker_job_last_success_age_seconds{job="backup"} 90`, // never: counted from the start
-		`linkbroker_job_failing{job="purge"} 0`,
-		`linkbroker_job_failing{job="backup"} 1`,
+		`linkbroker_job_last_success_age_seconds{name="purge"} 90`,
+		`linkbroker_job_last_success_age_seconds{name="backup"} 90`, // never: counted from the start
+		`linkbroker_job_failing{name="purge"} 0`,
+		`linkbroker_job_failing{name="backup"} 1`,
 	)
-	if strings.Contains(text, `{job="check"}`) {
+	if strings.Contains(text, `{name="check"}`) {
 		t.Error("a job without a schedule is expected to run")
 	}
 }

@@ -61,8 +61,8 @@ func (m *Metrics) WatchJobs(statuses func() []broker.JobStatus, clock broker.Clo
 		statuses: statuses,
 		clock:    clock,
 		since:    clock(),
-		age:      describe("job_last_success_age_seconds", "Seconds since the job last ran well.", "job"),
-		failed:   describe("job_failing", "1 if the job's last run failed.", "job"),
+		age:      describe("job_last_success_age_seconds", "Seconds since the job last ran well.", "name"),
+		failed:   describe("job_failing", "1 if the job's last run failed.", "name"),
 	})
 }
 
