@@ -45,6 +45,8 @@ func (e *eventLog) observe(event broker.Event) {
 		logger.Warn("the store cannot be written: what it should hold is kept in memory and retried")
 	case broker.LinkLost:
 		logger.Error("a link that could not be stored had to make room for newer ones")
+	case broker.LinkRefused:
+		logger.Error("WeChat's links lead to a host that is not in link_hosts: nothing is generated for a minute")
 	case broker.Panicked:
 		logger.Error("a defect was caught: please report it")
 	default:

@@ -33,6 +33,7 @@ func TestEventLog(t *testing.T) {
 		{"nor does another app", 0, func() { observe(broker.Event{Name: broker.QuotaClosed, App: "wx2"}) }, "app=wx2"},
 		{"the pace is told", 0, func() { observe(broker.Event{Name: broker.RateLowered, App: "wx1", Rate: 75}) }, "calls_per_second=75"},
 		{"a lost link is an error", 0, func() { observe(broker.Event{Name: broker.LinkLost, Err: failing}) }, "level=ERROR"},
+		{"so is a link to a foreign host", 0, func() { observe(broker.Event{Name: broker.LinkRefused, App: "wx1", Err: failing}) }, "level=ERROR"},
 		{"so is a defect", 0, func() { observe(broker.Event{Name: broker.Panicked, Err: failing}) }, "level=ERROR"},
 		{"a token that came is not logged", 0, func() { observeToken(wechat.TokenFetch{App: "wx1"}) }, ""},
 		{"one that did not is", 0, func() { observeToken(wechat.TokenFetch{App: "wx1", Err: failing}) }, "WeChat gives no access token"},

@@ -51,7 +51,7 @@ func NewMetrics(appids []string, v Version) *Metrics {
 	m.failures = counter("errors_total", "Requests for a link that failed, by code.", "app", "code")
 	m.calls = counter("upstream_calls_total", "Calls to WeChat that generate; errcode 0 is a link, none is no answer.",
 		"app", "purpose", "errcode")
-	m.events = counter("events_total", "What should be rare: quota_closed, rate_lowered, store_failing, link_lost, panicked.",
+	m.events = counter("events_total", "What should be rare: quota_closed, rate_lowered, store_failing, link_lost, link_refused, panicked.",
 		"event")
 	m.seconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "linkbroker_upstream_seconds",
@@ -60,7 +60,7 @@ func NewMetrics(appids []string, v Version) *Metrics {
 	}, []string{"app", "purpose"})
 	r.MustRegister(m.seconds, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, name := range []broker.EventName{
-		broker.QuotaClosed, broker.RateLowered, broker.StoreFailing, broker.LinkLost, broker.Panicked,
+		broker.QuotaClosed, broker.RateLowered, broker.StoreFailing, broker.LinkLost, broker.LinkRefused, broker.Panicked,
 	} {
 		m.events.WithLabelValues(string(name))
 	}

@@ -96,6 +96,7 @@ func TestMetricsOfOthers(t *testing.T) {
 	for _, e := range []broker.Event{
 		{Name: broker.StoreFailing, Err: errDisk},
 		{Name: broker.LinkLost, Err: errDisk},
+		{Name: broker.LinkRefused, Err: errDisk},
 		{Name: broker.Panicked, Err: errDisk},
 		{Name: broker.RateLowered, App: appA, Rate: 75},
 		{Name: broker.CallEnded, App: appA, Purpose: broker.Prewarming, Took: time.Second, Err: errors.New("time-out")},
@@ -107,6 +108,7 @@ func TestMetricsOfOthers(t *testing.T) {
 		`linkbroker_store_bytes 4096`,
 		`linkbroker_events_total{event="store_failing"} 1`,
 		`linkbroker_events_total{event="link_lost"} 1`,
+		`linkbroker_events_total{event="link_refused"} 1`,
 		`linkbroker_events_total{event="panicked"} 1`,
 		`linkbroker_events_total{event="rate_lowered"} 1`,
 		`linkbroker_upstream_calls_total{app="`+appA+`",errcode="none",purpose="prewarming"} 1`,
