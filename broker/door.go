@@ -104,35 +104,29 @@ func (d *door) enter(w want) (f *flight, leads bool, err error) {
 	return f, !ok, nil
 }
 
-// tryTurn takes a key's turn for something else than a generation, unless somebody has it. Callers who come meanwhile
-// wait for its end and then look for themselves.
-func (d *door) tryTurn(key Key) (leave func(), ok bool) {
+// tryTurn takes a key's turn for something else than a generation, or gives the flight that has it. Callers who come
+// meanwhile wait for the end of the turn and then look for themselves.
+func (d *door) tryTurn(key Key) (leave func(), other *flight) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if _, taken := d.flights[key]; taken {
-		return nil, false
+	if f, taken := d.flights[key]; taken {
+		return nil, f
 	}
 	f := &flight{landed: make(chan struct{}), urgent: make(chan struct{})}
 	d.flights[key] = f
 	d.done.Add(1)
-	return func() { d.leave(key, f) }, true
+	return func() { d.leave(key, f) }, nil
 }
 
 // takeTurn waits for a key's turn.
-func (b *Broker) takeTurn(ctx context.Context, key Key) (leave func(), err error) {
+func (d *door) takeTurn(ctx context.Context, key Key) (leave func(), err error) {
 	for {
-		leave, ok := b.door.tryTurn(key)
-		if ok {
+		leave, other := d.tryTurn(key)
+		if other == nil {
 			return leave, nil
 		}
-		b.door.mu.Lock()
-		f, taken := b.door.flights[key]
-		b.door.mu.Unlock()
-		if !taken {
-			continue
-		}
 		select {
-		case <-f.landed:
+		case <-other.landed:
 		case <-ctx.Done():
 			return nil, Errorf(Unavailable, "the link is being generated: %w", ctx.Err())
 		}

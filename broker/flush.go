@@ -42,8 +42,8 @@ func (b *Broker) touch(ctx context.Context, bite []Use) error {
 // comes between looking and writing; a key whose turn somebody else has is left for the next time.
 func (b *Broker) storeAgain(ctx context.Context, counts Counts) error {
 	for _, link := range b.unstored.all() {
-		leave, ok := b.door.tryTurn(link.Key)
-		if !ok {
+		leave, other := b.door.tryTurn(link.Key)
+		if other != nil {
 			continue
 		}
 		err := b.storeNow(ctx, link.Key, counts)
