@@ -17,6 +17,9 @@ type payer struct {
 	address netip.Prefix
 }
 
+// stranger reports whether it may be anybody who asks: with a key that stands in a page, or a signature that does.
+func (p payer) stranger() bool { return p.address.IsValid() }
+
 // is reports whether two payers have the same budgets.
 func (p payer) is(other payer) bool {
 	sameClient := p.client == other.client || p.client != nil && other.client != nil && p.client.Name == other.client.Name

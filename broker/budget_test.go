@@ -135,6 +135,40 @@ func TestWhatWeChatRefusesCostsTheClientNothing(t *testing.T) {
 	})
 }
 
+func TestAStrangerPaysForRefusalsAndForOneCallOnly(t *testing.T) {
+	address := netip.MustParsePrefix("192.0.2.1/32")
+	stranger := func(q string) broker.Request {
+		req := query(q)
+		req.Client, req.Address = shop(broker.Grant{GenerationsPerDay: 5}), address
+		return req
+	}
+	t.Run("refusals", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := &wechat{answer: func(int, broker.Target) error { return says(broker.InvalidPath, 40165) }}
+			r := newRig(t, w, nil)
+			for i := range 40 {
+				_, _ = r.Get(t.Context(), stranger(fmt.Sprint("a=", i)))
+			}
+			if w.called() != 5 || r.used(t) != 0 {
+				t.Errorf("%d calls, %d units, want the budget's 5 and none", w.called(), r.used(t))
+			}
+		})
+	})
+	t.Run("calls that time out", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := &wechat{answer: func(int, broker.Target) error { return errAway }}
+			r := newRig(t, w, nil)
+			for i := range 40 {
+				_, _ = r.Get(t.Context(), stranger(fmt.Sprint("a=", i)))
+				time.Sleep(time.Minute)
+			}
+			if w.called() != 5 || r.used(t) != 5 {
+				t.Errorf("%d calls, %d units, want the budget's 5 of each", w.called(), r.used(t))
+			}
+		})
+	})
+}
+
 func TestOneClientsEmptyBudgetIsNotAnothersFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, &wechat{takes: time.Second}, nil)

@@ -57,7 +57,8 @@ func (b *Broker) ask(ctx context.Context, w want, urgent <-chan struct{}) (Gener
 	} else if err != nil {
 		err = b.remember(w, err, began) // no other: what is remembered would never end while somebody asks for it
 	}
-	if err != nil && !calls.spent {
+	// A stranger pays for what WeChat refused as well: refusals cost WeChat's rate, which is everybody's.
+	if err != nil && !calls.spent && (calls.made == 0 || !w.payer.stranger()) {
 		bill.refund()
 	}
 	if err == nil && !w.app.Accepts(made.URL) {
@@ -143,6 +144,7 @@ func (b *Broker) callUntilAnswered(ctx context.Context, w want, urgent <-chan st
 		deadline, _ := ctx.Deadline()
 		switch {
 		case !errors.Is(err, Unavailable) && !errors.Is(err, Busy),
+			w.payer.stranger(), // who pays for one call
 			b.clock().Add(jittered + shortestCall).After(deadline),
 			!w.app.retries.spend(),
 			!sleep(ctx, jittered):

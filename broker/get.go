@@ -88,7 +88,7 @@ func (b *Broker) want(req Request, now time.Time) (w want, clamped bool, err err
 		return want{}, false, err
 	}
 	if req.Client != nil {
-		if err := req.Client.Grant.Permits(target, req.Signed); err != nil {
+		if err := req.Client.Permits(target, req.Signed); err != nil {
 			return want{}, false, err
 		}
 	}

@@ -41,7 +41,24 @@ type ParamRule struct {
 
 const defaultLongest = 64
 
-// Permits reports with an error why a request for a normalised target is not the client's to make.
+// Permits reports with an error why a request for a normalised target is not the client's to make. What can be varied
+// without end is no stranger's to choose, or each variant would cost a generation.
+func (c *Client) Permits(t Target, signed bool) error {
+	switch {
+	case !c.Publishable:
+	case t.Scope != "":
+		return Errorf(Forbidden, "a publishable key cannot ask with scope")
+	case !t.Expiry.Living():
+		return Errorf(Forbidden, "a publishable key cannot ask for an end: leave the expire fields out")
+	case t.CloudBase != nil:
+		return Errorf(Forbidden, "a publishable key cannot ask with cloud_base")
+	case len(c.Grant.Envs) == 0 && t.Env != Release:
+		return Errorf(Forbidden, "the key is not for env_version %s", t.Env)
+	}
+	return c.Grant.Permits(t, signed)
+}
+
+// Permits reports with an error why a request for a normalised target is not within the grant.
 func (g Grant) Permits(t Target, signed bool) error {
 	switch {
 	case len(g.Apps) > 0 && !slices.Contains(g.Apps, t.App):
@@ -52,7 +69,7 @@ func (g Grant) Permits(t Target, signed bool) error {
 		return Errorf(Forbidden, "the key is not for cloud_base")
 	case len(g.Paths) == 0:
 		return nil
-	case t.Extra != nil:
+	case t.Extra != nil || t.CloudBase != nil && t.CloudBase.Extra != nil:
 		return Errorf(Forbidden, "a key that is bound to pages cannot ask with fields unknown here")
 	}
 	for _, rule := range g.Paths {
@@ -86,8 +103,13 @@ func (r PathRule) permits(query string) error {
 	if r.AnyQuery || query == "" {
 		return nil
 	}
+	last, first := "", true
 	for segment := range strings.SplitSeq(query, "&") {
 		name, value, _ := strings.Cut(segment, "=")
+		if name == last && !first { // equal names stand together
+			return Errorf(Forbidden, "the key is not for a query parameter given twice")
+		}
+		last, first = name, false
 		i := slices.IndexFunc(r.Params, func(p ParamRule) bool { return p.Name == name })
 		if i < 0 {
 			return Errorf(Forbidden, "the key is not for this query parameter of the page")
@@ -131,6 +153,9 @@ func (g Grant) prepared() Grant {
 }
 
 func compiled(pattern string) (*regexp.Regexp, error) {
+	if _, err := regexp.Compile(pattern); err != nil { // by itself, or a)|(b would break out of what surrounds it
+		return nil, err
+	}
 	return regexp.Compile(`^(?:` + pattern + `)$`)
 }
 
@@ -166,6 +191,8 @@ func (c Client) Check() error {
 		return Errorf(InvalidArgument, "a client's name has 1 to 64 characters out of a-z A-Z 0-9 . _ -")
 	case !slices.Contains(roles, c.Role):
 		return Errorf(InvalidArgument, "role %q is not one of read, generate, admin", c.Role)
+	case c.ExpiresAt.UTC().Year() > 9999:
+		return Errorf(InvalidArgument, "a client's end lies beyond the year 9999, which no JSON can tell")
 	case c.Publishable && c.Role == RoleAdmin:
 		return Errorf(InvalidArgument, "a publishable key cannot be an administrator's")
 	case c.Publishable && (len(c.Grant.Origins) == 0 || len(c.Grant.Paths) == 0 || c.Grant.GenerationsPerDay == 0):

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"linkbroker/broker"
 )
@@ -54,6 +55,14 @@ func TestWhatAGrantPermits(t *testing.T) {
 			ask: func(r *broker.Request) {
 				r.Path, r.Query = "pages/product/view", "from="+strings.Repeat("x", 65)
 			}, no: true,
+		},
+		{
+			claim: "a parameter given twice, which would multiply what its pattern allows", grant: broker.Grant{Paths: []broker.PathRule{product}},
+			ask: func(r *broker.Request) { r.Path, r.Query = "pages/product/view", "id=1&from=a&id=2" }, no: true,
+		},
+		{
+			claim: "unknown fields of cloud_base, of a key bound to pages", grant: broker.Grant{Paths: []broker.PathRule{{Path: "**", AnyQuery: true}}},
+			ask: func(r *broker.Request) { r.CloudBase = &broker.CloudBase{Env: "e", Extra: []byte(`{"x":1}`)} }, no: true,
 		},
 		{
 			claim: "a second value of a parameter is checked as well", grant: broker.Grant{Paths: []broker.PathRule{product}},
@@ -112,6 +121,30 @@ func TestWhatAGrantPermits(t *testing.T) {
 	}
 }
 
+func TestWhatAStrangerCannotVary(t *testing.T) {
+	tests := map[string]func(*broker.Request){
+		"scope":          func(r *broker.Request) { r.Scope = "s" },
+		"days":           func(r *broker.Request) { r.Expiry.Days = 3 },
+		"a moment":       func(r *broker.Request) { r.Expiry.At = time.Now().Add(5 * time.Hour) },
+		"cloud_base":     func(r *broker.Request) { r.CloudBase = &broker.CloudBase{Env: "e"} },
+		"another env":    func(r *broker.Request) { r.Env = broker.Develop },
+		"unknown fields": func(r *broker.Request) { r.Extra = []byte(`{"x":1}`) },
+	}
+	for claim, ask := range tests {
+		t.Run(claim, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, &wechat{}, nil)
+				page := &broker.Client{Name: "page", Publishable: true, Grant: broker.Grant{Paths: []broker.PathRule{{Path: "**", AnyQuery: true}}}}
+				req := query("a=1")
+				req.Client = page
+				r.get(t, req, broker.Miss)
+				ask(&req)
+				r.fails(t, req, broker.Forbidden)
+			})
+		})
+	}
+}
+
 func TestClientsThatCannotBeGuardedAreRefused(t *testing.T) {
 	guarded := broker.Grant{
 		Origins: []string{"https://shop.example.com"}, Paths: []broker.PathRule{{Path: "pages/**"}}, GenerationsPerDay: 100,
@@ -138,6 +171,10 @@ func TestClientsThatCannotBeGuardedAreRefused(t *testing.T) {
 		{claim: "a regular expression that is none", client: publishable(guarded, func(g *broker.Grant) {
 			g.Paths = []broker.PathRule{{Path: "a", Params: []broker.ParamRule{{Name: "x", Pattern: "("}}}}
 		})},
+		{claim: "a regular expression that breaks out of its anchors", client: publishable(guarded, func(g *broker.Grant) {
+			g.Paths = []broker.PathRule{{Path: "a", Params: []broker.ParamRule{{Name: "x", Pattern: "a)|(b"}}}}
+		})},
+		{claim: "an end in the year 10000", client: broker.Client{Name: "a", Role: broker.RoleRead, ExpiresAt: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}},
 		{claim: "a negative limit", client: broker.Client{Name: "a", Role: broker.RoleRead, Grant: broker.Grant{RequestsPerSecond: -1}}},
 	}
 	for _, test := range tests {

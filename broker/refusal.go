@@ -24,11 +24,15 @@ func (b *Broker) remember(w want, err error, began time.Time) error {
 	now := b.clock()
 	until := now
 	switch CodeOf(err) { //nolint:exhaustive // the other classes teach nothing that outlasts the flight
-	case InvalidPath, InvalidQuery, InvalidExpiry, InvalidEnv:
+	case InvalidPath, InvalidQuery, InvalidExpiry, InvalidEnv, InvalidArgument, Upstream:
 		until = now.Add(refusalMemory)
 		b.refusals.put(w.key, err, until, now)
 	case AppNotReleased, AppForbidden:
 		until = now.Add(appMemory)
+		if w.target.CloudBase != nil || w.target.Extra != nil {
+			b.refusals.put(w.key, err, until, now) // it may be about another's appid in them, and so about this target alone
+			break
+		}
 		w.app.trouble.set(err, until)
 	case TokenRefused:
 		until = now.Add(tokenMemory)

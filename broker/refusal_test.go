@@ -38,6 +38,33 @@ func TestARefusedTargetIsRememberedForSeconds(t *testing.T) {
 	})
 }
 
+func TestWhatWeChatRefusesOfOneTargetIsRememberedForItAlone(t *testing.T) {
+	for claim, err := range map[string]error{
+		"an argument": says(broker.InvalidArgument, 40097), "a code of its own": says(broker.Upstream, 99999), "a permission": says(broker.AppForbidden, 48001),
+	} {
+		t.Run(claim, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &wechat{answer: func(_ int, target broker.Target) error {
+					if target.CloudBase != nil {
+						return err
+					}
+					return nil
+				}}
+				r := newRig(t, w, nil)
+				odd := query("a=1")
+				odd.CloudBase = &broker.CloudBase{Env: "nonsense"}
+				for range 40 {
+					_, _ = r.Get(t.Context(), odd)
+				}
+				if w.called() != 1 {
+					t.Errorf("%d calls for one refused target", w.called())
+				}
+				r.get(t, query("a=1"), broker.Miss)
+			})
+		})
+	}
+}
+
 func TestARefusalEndsHoweverOftenItIsAskedFor(t *testing.T) {
 	for claim, test := range map[string]struct {
 		err   error

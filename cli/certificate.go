@@ -36,20 +36,28 @@ func newCertificate(files TLSConfig, logger *slog.Logger) (*certificate, error) 
 		return nil, nil //nolint:nilnil // none is wanted
 	}
 	c := &certificate{logger: logger}
-	loaded, err := files.load()
+	pair, err := files.load()
 	if err != nil {
 		return nil, err
 	}
-	c.use(files, loaded)
+	c.use(files, pair)
 	return c, nil
 }
 
-func (t TLSConfig) load() (*tls.Certificate, error) {
+// loadedPair is a certificate and the state its files had before it was read: if they change meanwhile, it is read again.
+type loadedPair struct {
+	*tls.Certificate
+
+	state fileState
+}
+
+func (t TLSConfig) load() (*loadedPair, error) {
+	state := t.state()
 	pair, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("reading the certificate: %w", err)
 	}
-	return &pair, nil
+	return &loadedPair{&pair, state}, nil
 }
 
 func (t TLSConfig) state() (s fileState) {
@@ -63,10 +71,10 @@ func (t TLSConfig) state() (s fileState) {
 }
 
 // use has the listener show a certificate from the next handshake on.
-func (c *certificate) use(files TLSConfig, loaded *tls.Certificate) {
+func (c *certificate) use(files TLSConfig, pair *loadedPair) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.files, c.loaded, c.state, c.checked = files, loaded, files.state(), time.Now()
+	c.files, c.loaded, c.state, c.checked = files, pair.Certificate, pair.state, time.Now()
 }
 
 // get is asked at each handshake.
@@ -87,12 +95,12 @@ func (c *certificate) look() {
 		return
 	}
 	c.state = state
-	loaded, err := c.files.load()
+	pair, err := c.files.load()
 	if err != nil {
 		c.logger.Error("a changed certificate cannot be used: the old one stays", "cert_file", c.files.CertFile, "error", err)
 		return
 	}
-	c.loaded = loaded
+	c.loaded = pair.Certificate
 	c.logger.Info("a changed certificate is used from now on", "cert_file", c.files.CertFile)
 }
 

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -73,7 +72,7 @@ func (s *service) takeOver(ctx context.Context, cfg Config) error {
 }
 
 // fresh reads the certificate again. It gives nil where TLS is off or would have to be turned on or off.
-func (c *certificate) fresh(files TLSConfig) (*tls.Certificate, error) {
+func (c *certificate) fresh(files TLSConfig) (*loadedPair, error) {
 	if c == nil || !files.on() {
 		return nil, nil //nolint:nilnil // there is none
 	}

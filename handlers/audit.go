@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 
@@ -19,8 +20,8 @@ func entryOf(c *gin.Context) *broker.AuditEntry {
 	return c.MustGet(entryKey).(*broker.AuditEntry) //nolint:errcheck,forcetypeassert // audited has set it
 }
 
-// audited is the handler of an audited route: what it did is noted once it is done. The caller has his answer even
-// if that fails, for it is done; a caller who hangs up does not keep it out of the audit.
+// audited is the handler of an audited route: what it did is noted once it is done, and also where nobody can say
+// whether it is. The caller has his answer even if that fails; one who hangs up does not keep it out of the audit.
 func (a *api) audited(r route) func(*gin.Context, caller) error {
 	return func(c *gin.Context, who caller) error {
 		entry := &broker.AuditEntry{Action: r.audit, Address: c.ClientIP()}
@@ -31,15 +32,26 @@ func (a *api) audited(r route) func(*gin.Context, caller) error {
 			entry.Object = c.Params[len(c.Params)-1].Value
 		}
 		c.Set(entryKey, entry)
-		if err := r.handle(c, who); err != nil || entry.Action == "" {
+		err := r.handle(c, who)
+		if entry.Action == "" || err != nil && !mayBeDone(err) {
 			return err
+		}
+		if err != nil {
+			entry.Detail = "it may have been done: " + string(broker.CodeOf(err))
 		}
 		if err := a.Broker.Audit(context.WithoutCancel(c.Request.Context()), *entry); err != nil {
 			a.Logger.Error("an entry of the audit could not be written",
 				"actor", entry.Actor, "action", entry.Action, "object", entry.Object, "error", err)
 		}
-		return nil
+		return err
 	}
+}
+
+// mayBeDone reports whether an action that failed so may have taken effect all the same: what is under way goes on
+// when its asker hangs up or a deadline passes.
+func mayBeDone(err error) bool {
+	return errors.Is(err, broker.Unavailable) || errors.Is(err, broker.StoreFailed) || errors.Is(err, broker.Internal) ||
+		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // listAudit answers GET /api/v1/audit: a page of entries, newest first.

@@ -4,9 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"linkbroker/broker"
 	"linkbroker/cache"
@@ -129,5 +132,36 @@ func TestWhatIsDoneIsAnsweredThoughTheAuditFails(t *testing.T) {
 	}
 	if log := w.log.String(); !strings.Contains(log, "could not be written") || !strings.Contains(log, "action=client.create") {
 		t.Errorf("the log says nothing: %s", log)
+	}
+}
+
+func TestWhoHangsUpIsInTheAuditAllTheSame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newLiveWorld(t)
+		w.ask("POST", "/api/v1/links", `{"path":"p"}`, as(shopKey))
+		key := w.list("").Items[0].Key
+		time.Sleep(time.Minute)
+		ctx, hangUp := context.WithCancel(t.Context())
+		release := make(chan struct{})
+		w.weChat.mu.Lock()
+		w.weChat.before = func() { hangUp(); <-release }
+		w.weChat.mu.Unlock()
+		w.serve(w.admin, httptest.NewRequestWithContext(ctx, "POST", "/api/v1/links/"+key+":renew", nil), as(adminKey))
+		close(release)
+		synctest.Wait()
+		entries := w.audit()
+		if len(entries) != 1 || entries[0].Action != "link.renew" || entries[0].Object != key || !strings.Contains(entries[0].Detail, "may have been done") {
+			t.Errorf("the audit has %+v", entries)
+		}
+	})
+}
+
+func TestAnEndBeyondTheYear9999IsRefused(t *testing.T) {
+	w := newWorld(t)
+	w.create(`{"name":"x","role":"read"}`)
+	out := w.patch("/api/v1/clients/x", `{"role":"admin","expires_at":"9999-12-31T23:59:59-10:00"}`)
+	wantCode(t, out, "invalid_argument")
+	if client, _ := w.clients.ByName("x"); client.Role != broker.RoleRead {
+		t.Errorf("the client is changed all the same: %s", client.Role)
 	}
 }
