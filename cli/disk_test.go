@@ -48,6 +48,7 @@ func TestAFullDisk(t *testing.T) {
 	fill(t, disk)
 
 	last := askUntilUnstored(t, ask)
+	t.Logf("after %d links none could be stored", last)
 	if hit := decoded(t, ask(0)); hit.Outcome != "hit" || hit.URL != first.URL {
 		t.Errorf("a stored link is a %s of %s", hit.Outcome, hit.URL)
 	}
