@@ -98,7 +98,10 @@ func TestAnAttackSpendsTheBudgetOfItsKeyAndNoMore(t *testing.T) {
 	if other := p.postLink(`{"path":"pages/item","query":"id=2"}`); other.status != http.StatusOK {
 		t.Errorf("another client's miss: %d %s", other.status, other.body)
 	}
-	eventually(t, "goroutines, files and memory are back to where they were", func() bool { return p.holds(t).settled(held) })
+	eventually(t, "goroutines, files and memory are back to where they were", func() bool {
+		p.hits(t, 1000, nil) // a program that does nothing collects no garbage for minutes
+		return p.holds(t).settled(held)
+	})
 	t.Logf("%d requests from 1,000 addresses; a hit of another client took %s idle and %s under attack (p99)", whole, idle, busy)
 }
 
@@ -194,7 +197,9 @@ func (p *program) holds(t *testing.T) (h holds) {
 	return h
 }
 
-// settled reports whether the program holds no more than before, but for what a garbage collector leaves lying.
+// settled reports whether the program holds no more than before, but for what a garbage collector leaves lying and for
+// connections to WeChat that are kept for the next calls. Of an attack's thousand connections each has a goroutine.
 func (h holds) settled(before holds) bool {
-	return h.goroutines <= before.goroutines+5 && h.files <= before.files+5 && h.heap <= before.heap+16<<20
+	const kept = 20 // connections, with two goroutines each
+	return h.goroutines <= before.goroutines+2*kept && h.files <= before.files+kept && h.heap <= before.heap+16<<20
 }
