@@ -17,6 +17,12 @@ const (
 // hintLength is how much of a key is kept to tell it from others: the prefix and 25 of 130 random bits.
 const hintLength = len(SecretPrefix) + 5
 
+// A key made here is the prefix, 26 characters of rand.Text and a checksum of 8 digits.
+const (
+	checksumLength = 8
+	madeLength     = len(SecretPrefix) + 26 + checksumLength
+)
+
 // apiKey is the form of an API key. It fits unescaped into a path, a header and a query.
 var apiKey = regexp.MustCompile(`^[A-Za-z0-9_-]{16,128}$`)
 
@@ -32,8 +38,7 @@ func NewAPIKey(publishable bool) string {
 
 func checksum(body string) string { return fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(body))) }
 
-// CheckAPIKey refuses what cannot be an API key, without repeating it: what has not its form, and what begins like a
-// key made here but has not its checksum.
+// CheckAPIKey refuses what cannot be an API key, without repeating it.
 func CheckAPIKey(key string) error {
 	if !apiKey.MatchString(key) {
 		return Errorf(InvalidArgument, "an API key has 16 to 128 characters out of A-Z a-z 0-9 _ -")
@@ -43,8 +48,9 @@ func CheckAPIKey(key string) error {
 
 // Mistyped reports whether a key has the form of those made here and not their checksum.
 func Mistyped(key string) bool {
-	made := len(key) == len(NewAPIKey(false)) && (strings.HasPrefix(key, SecretPrefix) || strings.HasPrefix(key, PublishablePrefix))
-	return made && checksum(key[:len(key)-8]) != key[len(key)-8:]
+	made := len(key) == madeLength && (strings.HasPrefix(key, SecretPrefix) || strings.HasPrefix(key, PublishablePrefix))
+	body := key[:max(len(key)-checksumLength, 0)]
+	return made && checksum(body) != key[len(body):]
 }
 
 func keyHint(key string) string { return key[:min(hintLength, len(key))] }

@@ -39,7 +39,7 @@ func (b *Broker) generate(ctx context.Context, w want, urgent <-chan struct{}) (
 // ask has WeChat make a link, if nothing speaks against it that is known without a call.
 func (b *Broker) ask(ctx context.Context, w want, urgent <-chan struct{}) (Generated, error) {
 	began := b.clock()
-	if err := b.refusals.check(w.key, b.clock()); err != nil {
+	if err := b.refusals.check(w.key, began); err != nil {
 		return Generated{}, err
 	}
 	bill, err := b.budgets.charge(ctx, w.payer, b.clock)
@@ -52,16 +52,16 @@ func (b *Broker) ask(ctx context.Context, w want, urgent <-chan struct{}) (Gener
 		return Generated{}, err
 	}
 	made, calls, err := b.callUntilAnswered(ctx, w, urgent)
-	if calls.made == 0 {
+	switch {
+	case calls.made == 0:
 		probe.handBack()
-	} else if err != nil {
-		err = b.remember(w, err, began) // no other: what is remembered would never end while somebody asks for it
-	}
-	// A stranger pays for what WeChat refused as well: refusals cost WeChat's rate, which is everybody's.
-	if err != nil && !calls.spent && (calls.made == 0 || !w.payer.stranger()) {
 		bill.refund()
-	}
-	if err == nil && !w.app.Accepts(made.URL) {
+	case err != nil:
+		err = b.remember(w, err, began) // no other: what is remembered would never end while somebody asks for it
+		if !calls.spent && !w.payer.stranger() {
+			bill.refund() // a stranger pays for what is refused as well: it costs WeChat's rate, which is everybody's
+		}
+	case !w.app.Accepts(made.URL):
 		err = Errorf(Upstream, "WeChat's answer carries a link that is not https on a host of link_hosts")
 		w.app.trouble.set(err, b.clock().Add(appMemory)) // or a new host of WeChat's would cost the day's quota
 		b.policy.Observe(Event{Name: LinkRefused, App: w.app.ID, Err: err})
