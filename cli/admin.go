@@ -144,3 +144,19 @@ func (a *admin) fetch(ctx context.Context, method, path string, v any) (json.Raw
 func (a *admin) nonsense() error {
 	return fmt.Errorf("the answer from %s makes no sense: is it another version of linkbroker?", a.base)
 }
+
+// showAll shows a list that the admin API gives as a whole.
+func showAll[T any](cmd *cobra.Command, format, path string, asTable func([]T, time.Time) table) error {
+	a, err := newAdmin(cmd)
+	if err != nil {
+		return err
+	}
+	var list struct {
+		Items []T `json:"items"`
+	}
+	raw, err := a.get(cmd.Context(), path, &list)
+	if err != nil {
+		return err
+	}
+	return output{cmd.OutOrStdout(), format}.show(raw, func() table { return asTable(list.Items, time.Now()) })
+}

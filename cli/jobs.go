@@ -40,18 +40,7 @@ func newJobsList() *cobra.Command {
 		Short: "List the jobs, what each did last and when it runs next",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a, err := newAdmin(cmd)
-			if err != nil {
-				return err
-			}
-			var list struct {
-				Items []job `json:"items"`
-			}
-			raw, err := a.get(cmd.Context(), "/api/v1/jobs", &list)
-			if err != nil {
-				return err
-			}
-			return output{cmd.OutOrStdout(), format}.show(raw, func() table { return jobTable(list.Items, time.Now()) })
+			return showAll(cmd, format, "/api/v1/jobs", jobTable)
 		},
 	}
 	addOutputFlag(cmd, &format)

@@ -86,18 +86,7 @@ func newKeysList() *cobra.Command {
 		Short: "List clients, those of the configuration and those of the store",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a, err := newAdmin(cmd)
-			if err != nil {
-				return err
-			}
-			var list struct {
-				Items []client `json:"items"`
-			}
-			raw, err := a.get(cmd.Context(), clientsPath, &list)
-			if err != nil {
-				return err
-			}
-			return output{cmd.OutOrStdout(), format}.show(raw, func() table { return clientTable(list.Items, time.Now()) })
+			return showAll(cmd, format, clientsPath, clientTable)
 		},
 	}
 	addOutputFlag(cmd, &format)
