@@ -2,7 +2,6 @@ package wechat
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -25,8 +24,10 @@ var _ broker.Generator = (*Client)(nil)
 // what it finds in unexported fields.
 type app struct {
 	id     string
-	base   string  // base URL
-	tokens *keeper // nil with TokenNone
+	hosts  *hosts
+	tokens *keeper    // nil with TokenNone
+	param  string     // that carries the token
+	always url.Values // parameters of every call
 }
 
 // New makes a client for the apps. It starts nothing: the first Generate of an app fetches its token. observe is
@@ -44,10 +45,7 @@ func New(apps []App, clock broker.Clock, observe func(TokenFetch)) (*Client, err
 		if _, twice := c.apps[given.ID]; twice {
 			return nil, fmt.Errorf("app %s is there twice", given.ID)
 		}
-		a := &app{id: given.ID, base: given.BaseURL}
-		if given.Token == TokenStable {
-			a.tokens = newKeeper(&stableToken{app: given, client: c.http, clock: clock, observe: observe}, clock)
-		}
+		a := newApp(given, c.http, clock, observe)
 		c.apps[given.ID] = a
 		c.order = append(c.order, a)
 	}
@@ -65,64 +63,17 @@ func (c *Client) Generate(ctx context.Context, target broker.Target) (broker.Gen
 	if err != nil {
 		return broker.Generated{}, unspent(broker.Internal, "the target is not normalised: %w", err)
 	}
-	made, err := c.attempt(ctx, a, body)
-	if errors.Is(err, errDeadToken) {
-		made, err = c.attempt(ctx, a, body)
-	}
-	return made, err
-}
-
-// errDeadToken says that WeChat did not take its own token. It is the one error after which a call is made again.
-var errDeadToken = errors.New("WeChat does not take the access token that it gave")
-
-// attempt makes one call.
-func (c *Client) attempt(ctx context.Context, a *app, body []byte) (broker.Generated, error) {
-	access, query, err := a.access(ctx)
-	if err != nil {
-		return broker.Generated{}, err
-	}
-	sent := c.clock()
-	raw, err := post(ctx, c.http, a.base+"/wxa/generate_urllink", query, body)
-	if err != nil {
-		return broker.Generated{}, err
-	}
-	got, err := parseAnswer(raw, access)
+	got, err := c.ask(ctx, a, "/wxa/generate_urllink", body)
 	switch {
 	case err != nil:
-		return broker.Generated{}, unavailable("WeChat's answer makes no sense")
-	case deadToken[got.errCode]:
-		return broker.Generated{}, a.refuse(access, got)
+		return broker.Generated{}, err
 	case got.errCode != 0:
 		return broker.Generated{}, got.linkError()
 	case got.urlLink == "":
 		return broker.Generated{}, unavailable("WeChat's answer holds no link")
 	default:
-		return broker.Generated{URL: got.urlLink, SentAt: sent}, nil
+		return broker.Generated{URL: got.urlLink, SentAt: got.sent}, nil
 	}
-}
-
-// access gives the app's token and the query parameters that carry it.
-func (a *app) access(ctx context.Context) (Secret, url.Values, error) {
-	if a.tokens == nil {
-		return "", nil, nil
-	}
-	access, err := a.tokens.get(ctx)
-	return access, url.Values{"access_token": {string(access)}}, err
-}
-
-// refuse drops a token that WeChat refused. The errcode stays here: a caller who saw it would throw away its own
-// token, which is not the matter.
-func (a *app) refuse(access Secret, got answer) error {
-	if a.tokens == nil {
-		return refusal{
-			broker.TokenRefused, "WeChat wants an access token: without one it answers only inside its cloud hosting, " +
-				"with the open interface service switched on", time.Minute,
-		}.err(got)
-	}
-	a.tokens.drop(access)
-	err := broker.Errorf(broker.Unavailable, "%w", errDeadToken)
-	err.RID, err.RetryAfter, err.Unspent = got.rid, leastPause, true
-	return err
 }
 
 // Probe fetches the app's token where there is none, and says whether the app can be asked for links. It spends no
@@ -155,12 +106,22 @@ func (c *Client) Tokens() []TokenStatus {
 	return all
 }
 
+// Hosts says how the hosts fare at which each app's calls can be made, in the order of New.
+func (c *Client) Hosts() []HostStatus {
+	var all []HostStatus
+	for _, a := range c.order {
+		all = append(all, a.hosts.statuses(a.id)...)
+	}
+	return all
+}
+
 // Close ends what the client does in the background and its idle connections. Calls under way go on to their end.
 func (c *Client) Close() {
 	for _, a := range c.order {
 		if a.tokens != nil {
 			a.tokens.close()
 		}
+		a.hosts.close()
 	}
 	c.http.CloseIdleConnections()
 }

@@ -21,13 +21,14 @@ const (
 	// Not for ever: WeChat may have been wrong, and forced refreshes are few.
 	refusalMemory = time.Minute
 
-	// A forced refresh kills the token for everybody who shares the app. WeChat allows 20 a day, 30 s apart.
-	forcedSpacing = 31 * time.Second
-	forcedPerDay  = 10
-
 	// What a failed fetch is remembered: doubled from the least to the most.
 	leastPause = time.Second
 	mostPause  = 10 * time.Second
+
+	// mostUntaken is how many tokens in a row may be refused that WeChat never took at all, until the next is waited
+	// for: a source that gives new bad ones for ever is not asked with each call. Then from 1 s to a minute.
+	mostUntaken    = 2
+	mostUntakenFor = time.Minute
 )
 
 // token is an access token and how long it is good.
@@ -52,6 +53,16 @@ func newToken(value Secret, asked time.Time, life time.Duration) token {
 type tokenSource interface {
 	// fetch asks for the app's token. With force it asks for another one than the present, which dies of it.
 	fetch(ctx context.Context, force bool) (token, error)
+
+	// rules say what may be asked of the source.
+	rules() sourceRules
+}
+
+// sourceRules are what may be asked of a source when WeChat does not take the token that it gives.
+type sourceRules struct {
+	forcedSpacing time.Duration // between two forced fetches
+	forcedPerDay  int           // 0 = nothing can be forced
+	refused       refusal       // that WeChat refuses its tokens, and what to do
 }
 
 // keeper keeps an app's token: one fetch at a time for however many wait, on a context of its own, so that a caller
@@ -66,9 +77,11 @@ type keeper struct {
 	mu      sync.Mutex // never held during a call
 	current token      // zero if there is none
 	pending *fetch     // the one under way; nil if there is none
+	taken   bool       // WeChat has taken it
+	untaken int        // how many were refused in a row that it never took
 	dead    Secret     // the token that WeChat refused last
 	deadAt  time.Time
-	forced  []time.Time // the forced refreshes of the last day
+	forced  []time.Time // the forced fetches of the last day
 
 	failed   error // why the last fetch failed; nil if it did not
 	failures int   // in a row
@@ -97,7 +110,7 @@ func (k *keeper) get(ctx context.Context) (Secret, error) {
 	case <-pending.done:
 		return pending.token.value, pending.err
 	case <-ctx.Done():
-		return "", unspent(broker.Unavailable, "WeChat gave no access token in time: %w", ctx.Err())
+		return "", unspent(broker.Unavailable, "no access token came in time: %w", ctx.Err())
 	}
 }
 
@@ -124,11 +137,14 @@ func (k *keeper) look() (token, *fetch, error) {
 	}
 }
 
-// run fetches a token. Asked plainly WeChat may hand out again the very token that it refuses: then a refresh is
-// forced.
+// run fetches a token. Asked plainly the source may hand out again the very token that WeChat refuses: then another is
+// forced, where that can be done.
 func (k *keeper) run(f *fetch) {
 	for _, force := range []bool{false, true} {
-		tok, err := k.ask(force)
+		if force && !k.mayForce() {
+			break
+		}
+		tok, err := k.source.fetch(k.life, force)
 		if err != nil {
 			k.fail(f, err)
 			return
@@ -137,24 +153,18 @@ func (k *keeper) run(f *fetch) {
 			return
 		}
 	}
-	k.fail(f, unspent(broker.Unavailable, "WeChat refuses the access token it gives, also after a forced refresh"))
+	k.fail(f, k.source.rules().refused.err(answer{}))
 }
 
-func (k *keeper) ask(force bool) (token, error) {
-	if force && !k.mayForce() {
-		return token{}, unspent(broker.Unavailable, "WeChat refuses the access token it gives, and it is too early for another forced refresh")
-	}
-	return k.source.fetch(k.life, force)
-}
-
-// mayForce reports whether a refresh may be forced now, and counts it.
+// mayForce reports whether a fetch may be forced now, and counts it.
 func (k *keeper) mayForce() bool {
+	rules := k.source.rules()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := k.clock()
 	k.forced = slices.DeleteFunc(k.forced, func(t time.Time) bool { return now.Sub(t) >= 24*time.Hour })
 	n := len(k.forced)
-	if n >= forcedPerDay || n > 0 && now.Sub(k.forced[n-1]) < forcedSpacing {
+	if n >= rules.forcedPerDay || n > 0 && now.Sub(k.forced[n-1]) < rules.forcedSpacing {
 		return false
 	}
 	k.forced = append(k.forced, now)
@@ -168,6 +178,7 @@ func (k *keeper) land(f *fetch, tok token) bool {
 	if tok.value == k.dead && k.clock().Sub(k.deadAt) < refusalMemory {
 		return false
 	}
+	k.taken = k.taken && tok.value == k.current.value
 	k.current, k.pending = tok, nil
 	k.failed, k.failures, k.retryAt = nil, 0, time.Time{}
 	f.token = tok
@@ -188,16 +199,34 @@ func (k *keeper) fail(f *fetch, err error) {
 	close(f.done)
 }
 
-// drop notes that WeChat refused a token. Only that one goes: whoever comes late with an old one does not cost the
-// others the new one.
-func (k *keeper) drop(value Secret) {
+// accept notes that WeChat took a token.
+func (k *keeper) accept(value Secret) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.current.value == value {
+		k.taken, k.untaken = true, 0
+	}
+}
+
+// drop notes that WeChat refused a token, and reports whether it was the present one. Only that one goes: whoever comes
+// late with an old one does not cost the others the new one.
+func (k *keeper) drop(value Secret) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.current.value != value {
-		return
+		return false
 	}
-	k.current = token{}
-	k.dead, k.deadAt = value, k.clock()
+	now := k.clock()
+	if !k.taken && value != k.dead {
+		k.untaken++
+		if n := k.untaken - mostUntaken; n >= 0 {
+			k.failed = k.source.rules().refused.err(answer{})
+			k.retryAt = now.Add(min(leastPause<<min(n, 8), mostUntakenFor))
+		}
+	}
+	k.current, k.taken = token{}, false
+	k.dead, k.deadAt = value, now
+	return true
 }
 
 // status says how the app stands with its token.

@@ -54,67 +54,97 @@ func newHTTPClient() *http.Client {
 	}
 }
 
-// post makes one call and gives the body of its answer. Its errors are *broker.Error of code Unavailable with texts
+// request is one call. The query and the body may hold secrets.
+type request struct {
+	method string
+	path   string     // after the base URL
+	query  url.Values // may be nil
+	body   []byte     // may be nil
+	header http.Header
+}
+
+// do makes one call to WeChat at one host.
+func (h *hosts) do(ctx context.Context, base string, call request) ([]byte, error) {
+	call.path = base + call.path
+	return exchange(ctx, h.client, "WeChat", call)
+}
+
+// exchange makes one call and gives the body of its answer. Its errors are *broker.Error of code Unavailable with texts
 // of our own: net/http's hold the whole URL, and with it the token. Unspent says that the call never left.
-func post(ctx context.Context, client *http.Client, address string, query url.Values, body []byte) ([]byte, error) {
+func exchange(ctx context.Context, client *http.Client, whom string, call request) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	var left atomic.Bool
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) { left.Store(true) },
-	})
-	if len(query) > 0 {
-		address += "?" + query.Encode()
+	ctx = httptrace.WithClientTrace(ctx, departure(&left))
+	address := call.path
+	if len(call.query) > 0 {
+		address += "?" + call.query.Encode()
 	}
 	// A reader of known length: WeChat answers a chunked body with 44002, "empty post data".
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, call.method, address, bytes.NewReader(call.body))
 	if err != nil {
-		return nil, unspent(broker.Internal, "the call to WeChat could not be built")
+		return nil, unspent(broker.Internal, "the call to %s could not be built", whom)
 	}
-	req.Header.Set("Content-Type", "application/json")
+	if call.header != nil {
+		req.Header = call.header
+	}
+	if call.body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
 	req.Header.Set("User-Agent", "linkbroker")
 	resp, err := client.Do(req)
-	switch {
-	case err != nil && !left.Load():
-		return nil, markUnspent(callError(err))
-	case err != nil:
-		return nil, callError(err)
+	if err != nil {
+		return nil, callError(whom, err, left.Load())
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	switch {
 	case resp.StatusCode != http.StatusOK:
-		return nil, unavailable("WeChat answers with HTTP status %d", resp.StatusCode)
+		return nil, unavailable("%s answers with HTTP status %d", whom, resp.StatusCode)
 	case err != nil:
-		return nil, callError(err)
+		return nil, callError(whom, err, true)
 	case len(answer) > maxAnswer:
-		return nil, unavailable("WeChat's answer is longer than %d bytes", maxAnswer)
+		return nil, unavailable("%s's answer is longer than %d bytes", whom, maxAnswer)
 	default:
 		return answer, nil
 	}
 }
 
+// departure notes when a call may have begun to leave: before it has a connection it certainly has not.
+func departure(left *atomic.Bool) *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { left.Store(true) }}
+}
+
 // callError says in our own words why a call failed.
-func callError(err error) error {
+func callError(whom string, err error, left bool) error {
+	told := worded(whom, err)
+	told.Unspent = !left
+	return told
+}
+
+func worded(whom string, err error) *broker.Error {
+	unavailable := func(format string, args ...any) *broker.Error {
+		return broker.Errorf(broker.Unavailable, format, append([]any{whom}, args...)...)
+	}
 	errno, system := errors.AsType[syscall.Errno](err)
 	timed, ok := errors.AsType[net.Error](err)
 	switch {
 	case errors.Is(err, context.Canceled):
-		return unavailable("the call to WeChat was given up: %w", context.Canceled)
+		return unavailable("the call to %s was given up: %w", context.Canceled)
 	case errors.Is(err, context.DeadlineExceeded):
-		return unavailable("WeChat did not answer in time: %w", context.DeadlineExceeded)
+		return unavailable("%s did not answer in time: %w", context.DeadlineExceeded)
 	case is[*net.DNSError](err):
-		return unavailable("WeChat cannot be reached: the name of its host is not found")
+		return unavailable("%s cannot be reached: the name of its host is not found")
 	case is[*tls.CertificateVerificationError](err):
-		return unavailable("WeChat cannot be reached: the certificate of its host is not trusted")
+		return unavailable("%s cannot be reached: the certificate of its host is not trusted")
 	case is[tls.RecordHeaderError](err), errors.Is(err, http.ErrSchemeMismatch):
-		return unavailable("WeChat cannot be reached: its host does not speak TLS")
+		return unavailable("%s cannot be reached: its host does not speak TLS")
 	case ok && timed.Timeout():
-		return unavailable("WeChat did not answer in time")
+		return unavailable("%s did not answer in time")
 	case system:
-		return unavailable("the connection to WeChat failed: %w", errno)
+		return unavailable("the connection to %s failed: %w", errno)
 	default:
-		return unavailable("the connection to WeChat broke before it had answered")
+		return unavailable("the connection to %s broke before it had answered")
 	}
 }
 
