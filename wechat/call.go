@@ -42,12 +42,11 @@ type reply struct {
 }
 
 // mostTokens bounds with how many tokens a call is tried that change faster than it comes through.
-const mostTokens = 6
+const mostTokens = 10
 
-// ask makes a call, and once more with another token where WeChat refused the present one, which spends nothing. What
-// it says of a token that was replaced while the call was under way is no word about the present one, and not counted.
+// ask makes a call, and again with another token where WeChat refused the one it had, which spends nothing. Whether
+// there is another, and whether it may be asked for, the keeper knows.
 func (c *Client) ask(ctx context.Context, a *app, path string, body []byte) (reply, error) {
-	refused := 0
 	for tokens := 1; ; tokens++ {
 		access, query, err := a.access(ctx)
 		if err != nil {
@@ -57,14 +56,10 @@ func (c *Client) ask(ctx context.Context, a *app, path string, body []byte) (rep
 		if err != nil {
 			return reply{}, err
 		}
-		present, dead := a.judge(access, got.errCode)
-		if !dead {
+		if !a.refuses(access, got.errCode) {
 			return got, nil
 		}
-		if present {
-			refused++
-		}
-		if a.tokens == nil || refused == 2 || tokens == mostTokens {
+		if a.tokens == nil || tokens == mostTokens {
 			return reply{}, a.refused(got.answer)
 		}
 	}
@@ -95,18 +90,17 @@ func (a *app) access(ctx context.Context) (Secret, url.Values, error) {
 	return access, url.Values{a.param: {string(access)}}, err
 }
 
-// judge tells the keeper what WeChat's answer says about a token: whether it is dead, and if so, whether it was still
-// the present one.
-func (a *app) judge(access Secret, errCode int) (present, dead bool) {
+// refuses reports whether an errcode says that the token is dead, and tells the keeper what it says of it.
+func (a *app) refuses(access Secret, errCode int) bool {
+	dead := deadToken[errCode]
 	switch {
 	case a.tokens == nil:
-		return true, deadToken[errCode]
-	case deadToken[errCode]:
-		return a.tokens.drop(access), true
+	case dead:
+		a.tokens.drop(access)
 	default:
 		a.tokens.accept(access)
-		return true, false
 	}
+	return dead
 }
 
 // refused is the error of a call whose tokens WeChat refused. The errcode stays here: a caller who saw it would throw

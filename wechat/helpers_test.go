@@ -65,7 +65,14 @@ func serveSandbox(t *testing.T, clock broker.Clock) (*sandbox.WeChat, string) {
 // newClient makes a client of one app. It is closed before the servers that the test began earlier.
 func newClient(t *testing.T, url string, clock broker.Clock, mode wechat.TokenMode) *wechat.Client {
 	t.Helper()
-	c, err := wechat.New([]wechat.App{{ID: shop, Secret: secret, BaseURL: url, Token: mode}}, clock, nil)
+	return newClientOf(t, wechat.App{Secret: secret, BaseURL: url, Token: mode}, clock)
+}
+
+// newClientOf makes a client of an app with settings of its own.
+func newClientOf(t *testing.T, app wechat.App, clock broker.Clock) *wechat.Client {
+	t.Helper()
+	app.ID = shop
+	c, err := wechat.New([]wechat.App{app}, clock, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,6 +22,7 @@ type legacyToken struct {
 	hosts   *hosts
 	clock   broker.Clock
 	observe func(TokenFetch)
+	last    token // that WeChat gave this process; the keeper fetches one at a time
 }
 
 // keepPatience bounds how long a store may take: a token that cannot be kept is good all the same.
@@ -36,13 +37,10 @@ func (*legacyToken) rules() sourceRules {
 	}}
 }
 
-// fetch gives the token that is kept while it lives, which another process may have put there. With force it always asks
-// for a new one.
+// fetch gives the token that is known while it lives. With force it always asks for a new one.
 func (l *legacyToken) fetch(ctx context.Context, force bool) (token, error) {
-	if !force {
-		if kept, ok := l.kept(ctx); ok {
-			return kept, nil
-		}
+	if known := l.known(ctx); !force && l.clock().Before(known.expiresAt) {
+		return known, nil
 	}
 	asked := l.clock()
 	got, err := l.app.tokenCall(ctx, l.hosts, request{method: http.MethodGet, path: "/cgi-bin/token", query: url.Values{
@@ -52,7 +50,7 @@ func (l *legacyToken) fetch(ctx context.Context, force bool) (token, error) {
 	tok.renewAt = tok.expiresAt // while it lives, it is the one that others may have
 	var keepErr error
 	if err == nil {
-		keepErr = l.keep(ctx, tok)
+		l.last, keepErr = tok, l.keep(ctx, tok)
 	}
 	l.observe(TokenFetch{App: l.app.ID, Took: l.clock().Sub(asked), Forced: force, ErrCode: got.errCode, Err: err, KeepErr: keepErr})
 	if err != nil {
@@ -68,7 +66,15 @@ type keptToken struct {
 	ExpiresAt time.Time `json:"expires_at"` // from here it is not sent any more
 }
 
-// kept gives the token that is kept, if it lives. One that cannot be read is none: it is of another AppSecret.
+// known gives the newest token there is: another process may have kept one, or a token could not be kept.
+func (l *legacyToken) known(ctx context.Context) token {
+	if kept, ok := l.kept(ctx); ok && kept.fetchedAt.After(l.last.fetchedAt) {
+		return kept
+	}
+	return l.last
+}
+
+// kept gives the token that is kept. One that cannot be read is none: it is of another AppSecret.
 func (l *legacyToken) kept(ctx context.Context) (token, bool) {
 	if l.app.Blobs == nil {
 		return token{}, false
@@ -85,7 +91,7 @@ func (l *legacyToken) kept(ctx context.Context) (token, bool) {
 	}
 	raw, err := seal.Open(nil, nil, sealed, []byte(l.name()))
 	var k keptToken
-	if err != nil || json.Unmarshal(raw, &k) != nil || !l.clock().Before(k.ExpiresAt) {
+	if err != nil || json.Unmarshal(raw, &k) != nil {
 		return token{}, false
 	}
 	return token{value: Secret(k.Value), fetchedAt: k.FetchedAt, renewAt: k.ExpiresAt, expiresAt: k.ExpiresAt}, true
@@ -106,7 +112,8 @@ func (l *legacyToken) keep(ctx context.Context, tok token) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepPatience)
 	defer cancel()
-	return l.app.Blobs.PutBlob(ctx, l.name(), seal.Seal(nil, nil, raw, []byte(l.name())))
+	sealed := seal.Seal(nil, nil, raw, []byte(l.name())) //nolint:gosec // it draws its nonce itself
+	return l.app.Blobs.PutBlob(ctx, l.name(), sealed)
 }
 
 func (l *legacyToken) name() string { return "wechat-token-" + l.app.ID }

@@ -27,7 +27,7 @@ const (
 
 	// mostUntaken is how many tokens in a row may be refused that WeChat never took at all, until the next is waited
 	// for: a source that gives new bad ones for ever is not asked with each call. Then from 1 s to a minute.
-	mostUntaken    = 2
+	mostUntaken    = 3
 	mostUntakenFor = time.Minute
 )
 
@@ -199,22 +199,21 @@ func (k *keeper) fail(f *fetch, err error) {
 	close(f.done)
 }
 
-// accept notes that WeChat took a token.
+// accept notes that WeChat took a token, be it the present one or one before: the source is good.
 func (k *keeper) accept(value Secret) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.current.value == value {
-		k.taken, k.untaken = true, 0
-	}
+	k.untaken = 0
+	k.taken = k.taken || k.current.value == value
 }
 
-// drop notes that WeChat refused a token, and reports whether it was the present one. Only that one goes: whoever comes
-// late with an old one does not cost the others the new one.
-func (k *keeper) drop(value Secret) bool {
+// drop notes that WeChat refused a token. Only that one goes: whoever comes late with an old one does not cost the
+// others the new one.
+func (k *keeper) drop(value Secret) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.current.value != value {
-		return false
+		return
 	}
 	now := k.clock()
 	if !k.taken && value != k.dead {
@@ -226,7 +225,6 @@ func (k *keeper) drop(value Secret) bool {
 	}
 	k.current, k.taken = token{}, false
 	k.dead, k.deadAt = value, now
-	return true
 }
 
 // status says how the app stands with its token.

@@ -35,21 +35,29 @@ func generateMany(t *testing.T, client *wechat.Client, n int) []error {
 }
 
 func TestOneFetchServesAThousandCallers(t *testing.T) {
-	const stable = "/cgi-bin/stable_token"
+	expire := func(_ *sandbox.WeChat, clock *clock) { clock.pass(2 * time.Hour) }
+	steal := func(w *sandbox.WeChat, _ *clock) { w.Steal(shop, false) }
 	tests := []struct {
 		claim  string
+		mode   wechat.TokenMode
+		route  string
 		before func(w *sandbox.WeChat, clock *clock)
 		most   int
 	}{
-		{"an expired token", func(_ *sandbox.WeChat, clock *clock) { clock.pass(2 * time.Hour) }, 1},
-		{"a stolen token", func(w *sandbox.WeChat, _ *clock) { w.Steal(shop, false) }, 1},
-		{"a dead token that is given out again", func(w *sandbox.WeChat, _ *clock) { w.Steal(shop, true) }, 2},
+		{"an expired token", wechat.TokenStable, "/cgi-bin/stable_token", expire, 1},
+		{"a stolen token", wechat.TokenStable, "/cgi-bin/stable_token", steal, 1},
+		{
+			"a dead token that is given out again", wechat.TokenStable, "/cgi-bin/stable_token",
+			func(w *sandbox.WeChat, _ *clock) { w.Steal(shop, true) }, 2,
+		},
+		{"an expired token of the old call", wechat.TokenLegacy, "/cgi-bin/token", expire, 1},
+		{"a stolen token of the old call", wechat.TokenLegacy, "/cgi-bin/token", steal, 1},
 	}
 	for _, test := range tests {
 		t.Run(test.claim, func(t *testing.T) {
 			clock := newClock()
 			w, url := serveSandbox(t, clock.Now)
-			client := newClient(t, url, clock.Now, wechat.TokenStable)
+			client := newClient(t, url, clock.Now, test.mode)
 			if err := client.Probe(t.Context(), shop); err != nil {
 				t.Fatal(err)
 			}
@@ -64,7 +72,7 @@ func TestOneFetchServesAThousandCallers(t *testing.T) {
 					t.Fatalf("a caller saw %v", err)
 				}
 			}
-			if calls := w.Stats().Calls[stable] - 1; calls > test.most {
+			if calls := w.Stats().Calls[test.route] - 1; calls > test.most {
 				t.Errorf("%d token calls, want %d at most", calls, test.most)
 			}
 		})

@@ -94,6 +94,14 @@ func (t *tokens) replace(now time.Time) *accessToken {
 	return t.stable
 }
 
+// robOld has another server ask by the old call, and the token before it end at once, as at the end of its grace.
+func (t *tokens) robOld(now time.Time) {
+	if t.legacy != nil {
+		t.legacy.killed = now
+		t.legacy = t.issue(now)
+	}
+}
+
 // old gives the token of the old call, which kills the one before with five minutes of grace.
 func (t *tokens) old(now time.Time) *accessToken {
 	if t.legacy != nil && t.legacy.killed.IsZero() {
@@ -181,16 +189,31 @@ func (w *WeChat) caller(c *call) (*app, errcode) {
 	return nil, worst
 }
 
-// Steal invalidates an app's present stable token as another server would that forces a refresh. If it is stuck,
-// stable_token goes on handing out the dead one until a refresh is forced. It reports whether the app is known.
+// Issue gives a token of an app that is good beside its others, as a third-party platform has one of its own; empty if
+// the app is not known.
+func (w *WeChat) Issue(appid string) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	a, known := w.apps[appid]
+	if !known {
+		return ""
+	}
+	return a.tokens.issue(w.clock()).value
+}
+
+// Steal invalidates an app's present tokens as another server would that forces a refresh and asks by the old call. If
+// it is stuck, stable_token goes on handing out the dead one until a refresh is forced. It reports whether the app is
+// known.
 func (w *WeChat) Steal(appid string, stuck bool) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	a, known := w.apps[appid]
-	now := w.clock()
-	switch {
-	case !known:
+	if !known {
 		return false
+	}
+	now := w.clock()
+	a.tokens.robOld(now)
+	switch {
 	case !stuck:
 		a.tokens.replace(now)
 	case a.tokens.stable != nil:

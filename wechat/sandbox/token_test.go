@@ -157,12 +157,15 @@ func TestSteal(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.claim, func(t *testing.T) {
 			s := serve(t, sandbox.Config{})
-			token := s.token()
+			token, old := s.token(), s.legacyToken().AccessToken
 			if status, text := s.send(http.MethodPost, "/sandbox/steal", strings.NewReader(test.body)); status != http.StatusNoContent {
 				t.Fatalf("status %d, %s", status, text)
 			}
 			if got := s.generate(token, `{}`); got.ErrCode != 40001 {
 				t.Errorf("the token still works: %+v", got)
+			}
+			if got := s.generate(old, `{}`); got.ErrCode != 40001 {
+				t.Errorf("the token of the old call still works: %+v", got)
 			}
 			if same := s.token() == token; same != test.same {
 				t.Errorf("stable_token gives the same one: %v, want %v", same, test.same)
