@@ -34,3 +34,19 @@ func (c *Client) Trust(pool *x509.CertPool) {
 func (c *Client) transport() *http.Transport {
 	return c.http.Transport.(*http.Transport) //nolint:errcheck,forcetypeassert // newHTTPClient has made it
 }
+
+// Recover forgets what is known of the hosts' health.
+func (c *Client) Recover() {
+	for _, a := range c.order {
+		for _, at := range a.hosts.all {
+			a.hosts.note(at, nil, 0)
+		}
+	}
+}
+
+// AwaitProbes waits until no host is being looked at.
+func (c *Client) AwaitProbes() {
+	for _, a := range c.order {
+		a.hosts.probes.Wait()
+	}
+}

@@ -259,6 +259,7 @@ func TestAFileThatGoesAwayLeavesTheTokenInUse(t *testing.T) {
 		}
 		clock.pass(time.Minute)
 	}
+	client.Close() // which waits for the look at the file that goes on beside the calls
 	if status := client.Tokens()[0]; status.Err == nil {
 		t.Error("the operator is not told that the file is gone")
 	}
