@@ -90,11 +90,13 @@ func TestACallThatMayHaveSpentAUnitIsNotMadeAgain(t *testing.T) {
 	hanging, came := hang(t)
 	page := "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 15\r\nConnection: close\r\n\r\n<html>sorry</>\n"
 	for claim, first := range map[string]string{
-		"a host that hangs":             hanging,
-		"a host that answers HTML":      rawServer(t, func(string) string { return page }),
-		"a host that answers 502":       rawServer(t, func(string) string { return "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n" }),
-		"a host that hangs up":          rawServer(t, func(string) string { return "" }),
-		"a host that redirects":         rawServer(t, func(string) string { return "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n" }),
+		"a host that hangs":        hanging,
+		"a host that answers HTML": rawServer(t, func(string) string { return page }),
+		"a host that answers 502":  rawServer(t, func(string) string { return "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n" }),
+		"a host that hangs up":     rawServer(t, func(string) string { return "" }),
+		"a host that redirects": rawServer(t, func(string) string {
+			return "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
+		}),
 		"a host that answers otherwise": rawServer(t, func(string) string { return answered(`[]`) }),
 	} {
 		t.Run(claim, func(t *testing.T) {
