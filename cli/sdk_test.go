@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -90,7 +91,7 @@ func TestStealingTheTokenUnderAThousandRequests(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			command := goProgram(t, name)
-			w := newFastWeChat(t)
+			w := newThievedWeChat(t)
 			fast := strings.Replace(w.configuration(), "base_url:", "rate: 1000\n    base_url:", 1) + "deadline: 30s\n"
 			p := serve(t, configured(t, fast), secrets)
 			s := startSDK(t, command, []string{
@@ -99,48 +100,71 @@ func TestStealingTheTokenUnderAThousandRequests(t *testing.T) {
 			s.link(t, "pages/item", "id=0")
 			before := w.tokenCalls()
 
-			w.faultOverHTTP(t, `{"fault":"slow","delay":"3s"}`)
 			queries := make([]string, 1000)
 			for i := range queries {
 				queries[i] = fmt.Sprintf("id=%d", i+1)
 			}
-			answers := make(chan []sdkLink, 1)
-			go func() { answers <- s.ask(t, "pages/item", queries...) }()
-			eventually(t, "three hundred calls have reached WeChat", func() bool { return w.Stats().InFlight >= 300 })
-			if seen := w.Stats(); seen.InFlight != seen.Calls["/wxa/generate_urllink"]-1 {
-				t.Fatalf("some calls were answered before the theft: %+v", seen)
-			}
-			call(t, http.MethodPost, w.server.URL+"/sandbox/steal", "")
-			// These are told only when a later one's refusal has brought the next token, which theirs must not cost.
-			eventually(t, "three hundred more have met the dead token", func() bool { return w.Stats().Errcodes[40001] >= 300 })
-			call(t, http.MethodDelete, w.server.URL+"/sandbox/faults", "")
-
-			for i, got := range <-answers {
+			for i, got := range s.ask(t, "pages/item", queries...) {
 				if got.URL == "" || got.ErrCode != 0 {
 					t.Errorf("the theft reaches request %d: %+v", i, got)
 				}
 			}
 			seen, spent := w.Stats(), w.tokenCalls()-before
-			if seen.Errcodes[40001] < 300 || seen.Generated != 1001 {
-				t.Errorf("the theft hit %d calls, and %d links were made", seen.Errcodes[40001], seen.Generated)
-			}
-			if spent < 1 || spent > 2 {
-				t.Errorf("the theft cost %d token calls, want one or two", spent)
+			if spent < 1 || spent > 2 || seen.Errcodes[40001] < deadCalls || seen.Generated != 1001 {
+				t.Errorf("the theft met %d calls and cost %d token calls, want at least %d and at most two; %d links were made, want 1001",
+					seen.Errcodes[40001], spent, deadCalls, seen.Generated)
 			}
 			t.Logf("%d calls met the dead token; the theft cost %d token calls", seen.Errcodes[40001], spent)
 		})
 	}
 }
 
-// newFastWeChat is a fake WeChat with no limit of its own on the rate.
-func newFastWeChat(t *testing.T) *weChat {
+// So many calls about links are under way when the token is stolen, and so many more meet the dead one before any of
+// them is told.
+const goodCalls, deadCalls = 100, 100
+
+// thievedWeChat is a fake WeChat with no limit of its own on the rate, whose token is stolen in the midst of calls. It
+// answers none of them until enough have met the dead token.
+type thievedWeChat struct {
+	*weChat
+
+	calls, dead atomic.Int32
+	enough      chan struct{} // closed when answers may go out
+}
+
+func newThievedWeChat(t *testing.T) *thievedWeChat {
 	t.Helper()
-	w := &weChat{WeChat: sandbox.New(t.Context(), sandbox.Config{
+	w := &thievedWeChat{enough: make(chan struct{}), weChat: &weChat{WeChat: sandbox.New(t.Context(), sandbox.Config{
 		Apps: []sandbox.App{{ID: appID, Secret: appSecret, Rate: 1e6}}, Clock: time.Now,
-	})}
+	})}}
 	w.server = httptest.NewServer(w)
 	t.Cleanup(w.server.Close)
 	return w
+}
+
+func (w *thievedWeChat) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != "/wxa/generate_urllink" {
+		w.weChat.ServeHTTP(rw, r)
+		return
+	}
+	calls := w.calls.Add(1)
+	if calls == 1+goodCalls {
+		theft := httptest.NewRequestWithContext(r.Context(), http.MethodPost, "/sandbox/steal", nil)
+		w.weChat.ServeHTTP(httptest.NewRecorder(), theft)
+	}
+	answer := httptest.NewRecorder()
+	w.weChat.ServeHTTP(answer, r)
+	if strings.Contains(answer.Body.String(), "40001") && w.dead.Add(1) == deadCalls {
+		close(w.enough)
+	}
+	if calls > 1 {
+		select {
+		case <-w.enough:
+		case <-r.Context().Done():
+		}
+	}
+	rw.WriteHeader(answer.Code)
+	_, _ = answer.Body.WriteTo(rw)
 }
 
 // faultOverHTTP switches a fault on as anybody can who runs the sandbox.
