@@ -61,43 +61,65 @@ func (c *Client) Generate(ctx context.Context, target broker.Target) (broker.Gen
 	if !ok {
 		return broker.Generated{}, unspent(broker.UnknownApp, "no app of that appid is configured")
 	}
-	body, err := encodeTarget(target)
+	made, ok := recipes[target.Kind]
+	if !ok {
+		return broker.Generated{}, unspent(broker.Internal, "there is no recipe for kind %q", target.Kind)
+	}
+	body, err := made.encode(target)
 	if err != nil {
 		return broker.Generated{}, unspent(broker.Internal, "the target is not normalised: %w", err)
 	}
-	made, err := c.attempt(ctx, a, body)
-	if errors.Is(err, errDeadToken) {
-		made, err = c.attempt(ctx, a, body)
+	got, err := c.ask(ctx, a, made.path, body)
+	switch link := got.text(made.field); {
+	case err != nil:
+		return broker.Generated{}, err
+	case got.errCode != 0:
+		return broker.Generated{}, got.linkError(made.refusals)
+	case link == "":
+		return broker.Generated{}, unavailable("WeChat's answer holds no link")
+	default:
+		return broker.Generated{URL: link, SentAt: got.sent, Extra: got.unknown(made.field)}, nil
 	}
-	return made, err
 }
 
 // errDeadToken says that WeChat did not take its own token. It is the one error after which a call is made again.
 var errDeadToken = errors.New("WeChat does not take the access token that it gave")
 
+// reply is an answer of WeChat's to a call with a token.
+type reply struct {
+	answer
+
+	sent time.Time // when the call was sent
+}
+
+// ask makes a call, and once more with a new token where WeChat refused the old one.
+func (c *Client) ask(ctx context.Context, a *app, path string, body []byte) (reply, error) {
+	got, err := c.attempt(ctx, a, path, body)
+	if errors.Is(err, errDeadToken) {
+		got, err = c.attempt(ctx, a, path, body)
+	}
+	return got, err
+}
+
 // attempt makes one call.
-func (c *Client) attempt(ctx context.Context, a *app, body []byte) (broker.Generated, error) {
+func (c *Client) attempt(ctx context.Context, a *app, path string, body []byte) (reply, error) {
 	access, query, err := a.access(ctx)
 	if err != nil {
-		return broker.Generated{}, err
+		return reply{}, err
 	}
 	sent := c.clock()
-	raw, err := post(ctx, c.http, a.base+"/wxa/generate_urllink", query, body)
+	raw, err := post(ctx, c.http, a.base+path, query, body)
 	if err != nil {
-		return broker.Generated{}, err
+		return reply{}, err
 	}
 	got, err := parseAnswer(raw, access)
 	switch {
 	case err != nil:
-		return broker.Generated{}, unavailable("WeChat's answer makes no sense")
+		return reply{}, unavailable("WeChat's answer makes no sense")
 	case deadToken[got.errCode]:
-		return broker.Generated{}, a.refuse(access, got)
-	case got.errCode != 0:
-		return broker.Generated{}, got.linkError()
-	case got.urlLink == "":
-		return broker.Generated{}, unavailable("WeChat's answer holds no link")
+		return reply{}, a.refuse(access, got)
 	default:
-		return broker.Generated{URL: got.urlLink, SentAt: sent}, nil
+		return reply{got, sent}, nil
 	}
 }
 

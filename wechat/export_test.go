@@ -15,9 +15,9 @@ func ParseError(body []byte, hidden ...Secret) (link string, err error) {
 	case err != nil:
 		return "", err
 	case got.errCode != 0:
-		return "", got.linkError()
+		return "", got.linkError(nil)
 	default:
-		return got.urlLink, nil
+		return got.text("url_link"), nil
 	}
 }
 
