@@ -70,9 +70,21 @@ func (a answer) unknown(known ...string) json.RawMessage {
 	if len(rest) == 0 {
 		return nil
 	}
-	object, err := json.Marshal(rest)
+	return encodeAgain(rest)
+}
+
+// object gives the whole answer, as an object whose errcode is a number.
+func (a answer) object() json.RawMessage {
+	whole := maps.Clone(a.fields)
+	whole["errcode"] = json.RawMessage(strconv.Itoa(a.errCode))
+	return encodeAgain(whole)
+}
+
+// encodeAgain encodes what was just decoded.
+func encodeAgain(fields map[string]json.RawMessage) json.RawMessage {
+	object, err := encodeFields(fields, nil)
 	if err != nil {
-		return nil // what was just decoded can be encoded
+		return nil
 	}
 	return object
 }
