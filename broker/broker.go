@@ -21,6 +21,7 @@ type Generator interface {
 type Broker struct {
 	store     Store
 	generator Generator
+	inspector Inspector // nil = nobody can be asked about links
 	policy    Policy
 	clock     Clock
 	apps      map[string]*app
@@ -36,19 +37,36 @@ type Broker struct {
 type app struct {
 	App
 
-	ledger  *ledger
-	pace    *pace
-	retries *retryBudget
-	trouble trouble
+	accounts map[Account]*account
+	troubles map[Kind]*trouble
+	visits   visits
+	pace     *pace
+	retries  *retryBudget
+}
+
+func newApp(store LedgerStore, given App) *app {
+	a := &app{
+		App: given, pace: newPace(given.Rate), retries: newRetryBudget(), visits: newVisits(),
+		accounts: make(map[Account]*account), troubles: make(map[Kind]*trouble),
+	}
+	for _, name := range accounts {
+		a.accounts[name] = newAccount(store, given, name)
+	}
+	for _, kind := range Kinds() {
+		a.troubles[kind] = new(trouble)
+	}
+	return a
 }
 
 // New makes a broker. It starts nothing: whoever made it calls Purge, Prewarm and Flush from time to time, and
-// Drain at the end.
+// Drain at the end. A generator that is an Inspector as well is asked about links, too.
 func New(store Store, generator Generator, policy Policy, clock Clock) *Broker {
 	policy = policy.withDefaults()
+	inspector, _ := generator.(Inspector)
 	b := &Broker{
 		store:     store,
 		generator: generator,
+		inspector: inspector,
 		policy:    policy,
 		clock:     clock,
 		apps:      make(map[string]*app, len(policy.Apps)),
@@ -56,12 +74,7 @@ func New(store Store, generator Generator, policy Policy, clock Clock) *Broker {
 		door:      door{flights: make(map[Key]*flight), most: policy.MaxWaiting},
 	}
 	for _, a := range policy.Apps {
-		b.apps[a.ID] = &app{
-			App:     a,
-			ledger:  newLedger(store, a.ID, a.DailyQuota, a.zone(), QuotaExhausted),
-			pace:    newPace(a.Rate),
-			retries: newRetryBudget(),
-		}
+		b.apps[a.ID] = newApp(store, a)
 	}
 	return b
 }
@@ -74,7 +87,9 @@ func (b *Broker) Apps() []App { return b.policy.Apps }
 func (b *Broker) Drain(ctx context.Context) error {
 	errs := []error{b.door.close(ctx), b.budgets.release(ctx)}
 	for _, app := range b.apps {
-		errs = append(errs, app.ledger.release(ctx))
+		for _, account := range app.accounts {
+			errs = append(errs, account.ledger.release(ctx))
+		}
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storePatience)
 	defer cancel()

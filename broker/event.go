@@ -7,13 +7,14 @@ type EventName string
 
 // What Policy.Observe is told of. The fields of Event that each fills stand behind it.
 const (
-	Answered     EventName = "answered"      // App, Outcome; on an error Err
-	CallEnded    EventName = "call_ended"    // App, Took, Purpose; on an error Err: one call to WeChat
+	Answered     EventName = "answered"      // App, Kind, Outcome; on an error Err
+	CallEnded    EventName = "call_ended"    // App, Kind, Took, Purpose; on an error Err: one call to WeChat that generates
+	QueryEnded   EventName = "query_ended"   // App, Took; on an error Err: one call to WeChat that asks about links
 	QuotaClosed  EventName = "quota_closed"  // App, Err: WeChat says the day's quota is used up
 	RateLowered  EventName = "rate_lowered"  // App, Rate: WeChat says too fast
 	StoreFailing EventName = "store_failing" // Err: a write failed; what it held is kept in memory and retried
 	LinkLost     EventName = "link_lost"     // Err: a link that could not be stored had to make room for newer ones
-	LinkRefused  EventName = "link_refused"  // App, Err: WeChat's answer leads to a host that is not on the app's list
+	LinkRefused  EventName = "link_refused"  // App, Kind, Err: WeChat's answer leads to a host that is not on the app's list
 	Panicked     EventName = "panicked"      // Err: a panic was caught in the door
 )
 
@@ -21,6 +22,7 @@ const (
 type Event struct {
 	Name    EventName
 	App     string
+	Kind    Kind // empty in Answered if it was not known
 	Outcome Outcome
 	Purpose Purpose
 	Took    time.Duration

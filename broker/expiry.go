@@ -23,12 +23,17 @@ const (
 	roundingHorizon = 48 * time.Hour
 )
 
-// Expiry is when a link shall end, and so part of its key. It is one of three classes: the zero value is the living
-// link, generated for 30 days and renewed; Days is a life of that many days; At is a moment, never renewed.
+// Expiry is when a link shall end, and so part of its key. It is one of four classes: the zero value is the living
+// link, generated for 30 days and renewed; Days is a life of that many days; At is a moment, never renewed; Never is a
+// life without end, which WeChat gives to short links alone.
 type Expiry struct {
-	Days int       // 1 to 29; 30 and more is the living link
-	At   time.Time // whole seconds, UTC
+	Days  int       // 1 to 29; 30 and more is the living link
+	At    time.Time // whole seconds, UTC
+	Never bool
 }
+
+// never is when links end that do not: all that asks how long one lives can go on asking.
+var never = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // ParseExpiry reads WeChat's expire_type, expire_interval (days) and expire_time (Unix seconds); nil means absent.
 // An interval without a type is type 1. Nothing asked, which is also type 0 alone, is the living link.
@@ -60,11 +65,13 @@ func ParseExpiry(expireType, interval, at *int64) (Expiry, error) {
 func (e Expiry) Living() bool { return e == Expiry{} }
 
 // Renewable reports whether a link of this class may be replaced by a fresh one that ends later.
-func (e Expiry) Renewable() bool { return e.At.IsZero() }
+func (e Expiry) Renewable() bool { return e.At.IsZero() && !e.Never }
 
 // String names the class as keys and logs show it.
 func (e Expiry) String() string {
 	switch {
+	case e.Never:
+		return "never"
 	case !e.At.IsZero():
 		return fmt.Sprintf("at %d", e.At.Unix())
 	case e.Days != 0:
@@ -76,6 +83,10 @@ func (e Expiry) String() string {
 
 func (e Expiry) normalize() (Expiry, error) {
 	switch {
+	case e.Never && (e.Days != 0 || !e.At.IsZero()):
+		return Expiry{}, Errorf(InvalidExpiry, "a permanent link has no end: leave the expire fields out")
+	case e.Never:
+		return e, nil
 	case !e.At.IsZero() && e.Days != 0:
 		return Expiry{}, Errorf(InvalidExpiry, "a link ends either at a moment or after days, not both")
 	case e.Days < 0:
@@ -111,6 +122,8 @@ func (e Expiry) settle(now time.Time, grain time.Duration) (settled Expiry, clam
 func (e Expiry) end(from time.Time) time.Time {
 	end := from.Add(maxLife)
 	switch {
+	case e.Never:
+		return never
 	case !e.At.IsZero() && e.At.Before(end):
 		return e.At
 	case e.Days != 0:
@@ -123,7 +136,7 @@ func (e Expiry) end(from time.Time) time.Time {
 // leastLife is the life a link of this class must still have to be reused when nobody asks for more.
 func (e Expiry) leastLife() time.Duration {
 	switch {
-	case !e.At.IsZero():
+	case !e.Renewable():
 		return 0 // it ends when its asker wanted; there is no fresher one
 	case e.Days != 0:
 		return time.Duration(e.Days) * day / 4

@@ -46,13 +46,19 @@ func canonicalObject(raw []byte) (canonical []byte, names []string, err error) {
 	for name := range object {
 		names = append(names, name)
 	}
+	canonical, err = encodeObject(object)
+	return canonical, names, err
+}
+
+// encodeObject encodes a map with its names sorted and as few escapes as can be.
+func encodeObject[V any](object map[string]V) ([]byte, error) {
 	var out bytes.Buffer
-	enc := json.NewEncoder(&out) // sorts the names of maps
+	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(object); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), names, nil
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
 }
 
 // readValue reads one value token by token, because decoding into a map would swallow duplicate names.

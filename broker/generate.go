@@ -46,7 +46,7 @@ func (b *Broker) ask(ctx context.Context, w want, urgent <-chan struct{}) (Gener
 	if err != nil {
 		return Generated{}, err
 	}
-	probe, err := w.app.trouble.check(b.clock(), w.purpose)
+	probe, err := w.unhindered(b.clock())
 	if err != nil {
 		bill.refund()
 		return Generated{}, err
@@ -61,10 +61,10 @@ func (b *Broker) ask(ctx context.Context, w want, urgent <-chan struct{}) (Gener
 		if !calls.spent && !w.payer.stranger() {
 			bill.refund() // a stranger pays for what is refused as well: it costs WeChat's rate, which is everybody's
 		}
-	case !w.app.Accepts(made.URL):
-		err = Errorf(Upstream, "WeChat's answer carries a link that is not https on a host of link_hosts")
-		w.app.trouble.set(err, b.clock().Add(appMemory)) // or a new host of WeChat's would cost the day's quota
-		b.policy.Observe(Event{Name: LinkRefused, App: w.app.ID, Err: err})
+	case !w.app.Accepts(w.target.Kind, made.URL):
+		err = Errorf(Upstream, "WeChat's answer carries a link that is not of kind %s, or not on a host of link_hosts", w.target.Kind)
+		w.trouble().set(err, b.clock().Add(appMemory)) // or a new host of WeChat's would cost the day's quota
+		b.policy.Observe(Event{Name: LinkRefused, App: w.app.ID, Kind: w.target.Kind, Err: err})
 	}
 	return made, err
 }
@@ -76,6 +76,7 @@ func newLink(w want, made Generated) Link {
 		Key:         w.key,
 		Target:      w.target,
 		URL:         made.URL,
+		Extra:       keptOf(made.Extra),
 		GeneratedAt: sent,
 		ExpiresAt:   w.target.Expiry.end(sent).Add(-safetyMargin).Truncate(time.Second),
 	}
@@ -129,11 +130,11 @@ func (b *Broker) callUntilAnswered(ctx context.Context, w want, urgent <-chan st
 		if err := w.app.pace.wait(ctx, b.clock, urgent); err != nil {
 			return Generated{}, n, err
 		}
-		unit, err := w.app.ledger.spend(ctx, b.clock, w.app.keptFrom(w.purpose))
+		taken, err := w.app.spend(ctx, w, b.clock)
 		if err != nil {
 			return Generated{}, n, err
 		}
-		made, err := b.call(ctx, w, unit)
+		made, err := b.call(ctx, w, taken)
 		n.made++
 		n.spent = n.spent || !unspent(err)
 		if err == nil {
@@ -153,31 +154,23 @@ func (b *Broker) callUntilAnswered(ctx context.Context, w want, urgent <-chan st
 	}
 }
 
-// call makes one call to WeChat with a unit of quota, and learns from its answer.
-func (b *Broker) call(ctx context.Context, w want, unit unit) (Generated, error) {
+// call makes one call to WeChat with units of quota, and learns from its answer.
+func (b *Broker) call(ctx context.Context, w want, taken units) (Generated, error) {
 	sent := b.clock()
 	made, err := b.generator.Generate(ctx, w.target)
 	now := b.clock()
-	b.policy.Observe(Event{Name: CallEnded, App: w.app.ID, Purpose: w.purpose, Took: now.Sub(sent), Err: err})
+	b.policy.Observe(Event{Name: CallEnded, App: w.app.ID, Kind: w.target.Kind, Purpose: w.purpose, Took: now.Sub(sent), Err: err})
 	if err == nil {
-		w.app.trouble.passed(sent, now)
+		w.passed(sent, now)
 		return made, nil
 	}
 	if unspent(err) {
-		w.app.ledger.refund(unit)
+		taken.refund()
 	}
 	if errors.Is(err, Busy) && w.app.pace.slowDown(now) {
 		b.policy.Observe(Event{Name: RateLowered, App: w.app.ID, Rate: w.app.pace.current(now), Err: err})
 	}
 	return Generated{}, err
-}
-
-// keptFrom is how much of the day's quota a purpose must leave untouched.
-func (a *app) keptFrom(purpose Purpose) int64 {
-	if purpose == Prewarming {
-		return int64(float64(a.DailyQuota) * a.PrewarmReserve)
-	}
-	return 0
 }
 
 // unspent reports whether a call certainly generated nothing.

@@ -27,7 +27,7 @@ func (w want) satisfiedBy(l Link, now time.Time) bool {
 // that fails with the stored one for as long as it is alive.
 func (b *Broker) Get(ctx context.Context, req Request) (Answer, error) {
 	answer, err := b.get(ctx, req)
-	b.policy.Observe(Event{Name: Answered, App: req.App, Outcome: answer.Outcome, Err: err})
+	b.policy.Observe(Event{Name: Answered, App: req.App, Kind: answer.Link.Target.Kind, Outcome: answer.Outcome, Err: err})
 	return answer, err
 }
 
@@ -36,6 +36,9 @@ func (b *Broker) get(ctx context.Context, req Request) (Answer, error) {
 	w, clamped, err := b.want(req, now)
 	if err != nil {
 		return Answer{}, err
+	}
+	if compose := w.target.Kind.rules().compose; compose != nil {
+		return w.composed(compose, now)
 	}
 	var known Link
 	var stored bool
@@ -154,4 +157,15 @@ func (b *Broker) find(ctx context.Context, key Key) (link Link, stored bool, err
 	}
 	link, err = b.store.Link(ctx, key)
 	return link, err == nil, err
+}
+
+// composed answers with a link that is put together here. It is kept nowhere: the next is the same.
+func (w want) composed(compose func(Target) string, now time.Time) (Answer, error) {
+	if !w.app.PlainScheme {
+		return Answer{}, Errorf(InvalidArgument, "this mini program has no plain schemes: plain_scheme switches them on, "+
+			"once the pages are declared for them in WeChat's console")
+	}
+	sent := now.UTC().Truncate(time.Millisecond)
+	link := Link{Key: w.key, Target: w.target, URL: compose(w.target), GeneratedAt: sent, ExpiresAt: never}
+	return Answer{Link: link, At: now, Outcome: Composed, Stored: true}, nil
 }

@@ -264,7 +264,7 @@ func TestAcceptedLinks(t *testing.T) {
 		"":                                false,
 		"https://wxaurl.cn/\nx":           false,
 	} {
-		if got := app.Accepts(link); got != want {
+		if got := app.Accepts(broker.URLLink, link); got != want {
 			t.Errorf("Accepts(%q) = %v, want %v", link, got, want)
 		}
 	}

@@ -52,6 +52,8 @@ func (c *Client) Permits(t Target, signed bool) error {
 		return Errorf(Forbidden, "a publishable key cannot ask for an end: leave the expire fields out")
 	case t.CloudBase != nil:
 		return Errorf(Forbidden, "a publishable key cannot ask with cloud_base")
+	case t.Title != "":
+		return Errorf(Forbidden, "a publishable key cannot ask with page_title")
 	case len(c.Grant.Envs) == 0 && t.Env != Release:
 		return Errorf(Forbidden, "the key is not for env_version %s", t.Env)
 	}

@@ -31,6 +31,9 @@ func (t Target) Key() Key {
 	b = appendField(b, t.Expiry.String())
 	b = appendField(b, t.Scope)
 	b = appendField(b, string(t.Extra))
+	if t.Title != "" { // younger than the version: where there is none, keys are as they always were
+		b = appendField(b, t.Title)
+	}
 	sum := sha256.Sum256(b)
 	return Key(sum[:16])
 }

@@ -13,13 +13,13 @@ const (
 	blockMost  = 64
 )
 
-// ledger keeps an account within its daily budget: an app within WeChat's quota, or a client within its own. Units are reserved in the store in blocks before they are spent, so
-// a crash can waste the rest of a block but never spend a unit twice.
+// ledger keeps an account within its budget of a day: an app within one of WeChat's quotas, or a client within its own.
+// Units are reserved in the store in blocks before they are spent, so a crash can waste the rest of a block but never spend a unit twice.
 type ledger struct {
 	store     LedgerStore
 	account   string
 	limit     int64
-	zone      quotaZone
+	days      quotaDays
 	exhausted Code // what it says when the day has none left
 
 	reserving onceLock // held while a block is reserved, which is I/O
@@ -33,8 +33,8 @@ type ledger struct {
 // unit is one generate call that may be made, on the quota day it was taken from.
 type unit struct{ day string }
 
-func newLedger(store LedgerStore, account string, limit int64, zone quotaZone, exhausted Code) *ledger {
-	return &ledger{store: store, account: account, limit: limit, zone: zone, exhausted: exhausted, reserving: newOnceLock()}
+func newLedger(store LedgerStore, account string, limit int64, days quotaDays, exhausted Code) *ledger {
+	return &ledger{store: store, account: account, limit: limit, days: days, exhausted: exhausted, reserving: newOnceLock()}
 }
 
 // spend takes a unit, as long as more than kept units of the day remain.
@@ -54,15 +54,15 @@ func (l *ledger) spend(ctx context.Context, clock Clock, kept int64) (unit, erro
 func (l *ledger) take(now time.Time, kept int64) (u unit, ok bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	today := l.zone.day(now)
+	today := l.days.day(now)
 	if l.day != today {
 		return unit{}, false, nil
 	}
 	used := l.reserved - l.left
 	switch {
 	case used+kept >= l.limit:
-		err := Errorf(l.exhausted, "all %d generations of the quota day %s are used up or kept back", l.limit, today)
-		err.RetryAfter = l.zone.nextDay(now).Sub(now)
+		err := Errorf(l.exhausted, "all %d generations %s are used up or kept back", l.limit, l.days.called(today))
+		err.RetryAfter = l.days.nextDay(now).Sub(now)
 		return unit{}, false, err
 	case l.left == 0:
 		return unit{}, false, nil
@@ -78,7 +78,7 @@ func (l *ledger) reserve(ctx context.Context, clock Clock) error {
 		return Errorf(Busy, "too many wait for a unit of quota: %w", err)
 	}
 	defer l.reserving.unlock()
-	today := l.zone.day(clock()) // now that it is our turn: who waited over midnight must not go back to yesterday
+	today := l.days.day(clock()) // now that it is our turn: who waited over midnight must not go back to yesterday
 
 	l.mu.Lock()
 	reserved := int64(0)
@@ -140,7 +140,7 @@ func (l *ledger) release(ctx context.Context) error {
 
 // used says how many units of the day are spent.
 func (l *ledger) used(ctx context.Context, now time.Time) (int64, error) {
-	today := l.zone.day(now)
+	today := l.days.day(now)
 	reserved, err := l.store.ReservedQuota(ctx, l.account, today)
 	if err != nil {
 		return 0, err
@@ -155,7 +155,7 @@ func (l *ledger) used(ctx context.Context, now time.Time) (int64, error) {
 
 // assumeSpent counts at least so many units of the day as spent.
 func (l *ledger) assumeSpent(ctx context.Context, now time.Time, least int64) error {
-	today := l.zone.day(now)
+	today := l.days.day(now)
 	reserved, err := l.store.ReservedQuota(ctx, l.account, today)
 	if err != nil || reserved >= least {
 		return err

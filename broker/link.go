@@ -2,6 +2,7 @@ package broker
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"time"
 )
 
@@ -15,6 +16,8 @@ type Link struct {
 	UsedAt      time.Time // last time it answered a request; zero = never
 	Uses        uint64    // how many requests it answered
 	Pinned      bool      // kept warm whether or not it is used
+
+	Extra json.RawMessage // fields of WeChat's answer that we do not know, as a JSON object; nil = none
 }
 
 // Outlives reports whether the link is still good at the moment t. It is the one predicate of freshness.
@@ -81,4 +84,22 @@ func (l Link) Touched(u Use) Link {
 type Generated struct {
 	URL    string
 	SentAt time.Time // when the call that made it was sent; its life counts from there
+
+	Extra json.RawMessage // further fields of WeChat's answer, as a JSON object; nil = none
+}
+
+// maxKept bounds what is kept of an answer besides its link: whatever it is, it is stored with each.
+const maxKept = 2 << 10
+
+// keptOf gives the canonical form of an answer's further fields. What cannot be kept is left out: the link is what
+// was paid for.
+func keptOf(extra json.RawMessage) json.RawMessage {
+	if len(extra) > maxKept {
+		return nil
+	}
+	kept, err := normalizeExtra(extra, nil)
+	if err != nil {
+		return nil
+	}
+	return kept
 }

@@ -55,7 +55,7 @@ func (b *Broker) Renew(ctx context.Context, key Key) (Answer, error) {
 	case app.NeverShare:
 		return Answer{}, Errorf(InvalidArgument, "links of this app are never shared, so there is nobody to renew one for")
 	case !link.Target.Expiry.Renewable():
-		return Answer{}, Errorf(InvalidExpiry, "this link ends at a moment that was asked for; a fresh one would end then, too")
+		return Answer{}, Errorf(InvalidExpiry, "this link ends when it was asked to, if at all: a fresh one would be no fresher")
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.policy.Deadline)
 	defer cancel()

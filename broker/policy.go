@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"net/url"
 	"slices"
 	"time"
 )
@@ -21,7 +20,7 @@ type Policy struct {
 type App struct {
 	ID          string
 	Rate        float64        // generate calls a second; 150
-	DailyQuota  int64          // generate calls a quota day; 500,000
+	DailyQuota  int64          // URL Links and schemes a quota day; 500,000
 	QuotaZone   *time.Location // in which zone the quota day begins at 00:00; Asia/Shanghai
 	LinkHosts   []string       // hosts a generated link may have; wxaurl.cn, wxmpurl.cn
 	NeverShare  bool           // each request is its own generation (mini games' old rule)
@@ -31,6 +30,10 @@ type App struct {
 	ExpireTimeGrain time.Duration
 	// PrewarmReserve is the share of DailyQuota below which pre-warming stops for the day; 0.5.
 	PrewarmReserve float64
+
+	ShortLinkQuota      int64 // short links a quota day; 1,000,000
+	PermanentShortLinks int64 // permanent short links in all; 100,000
+	PlainScheme         bool  // plain schemes may be put together: the pages are declared for them in WeChat's console
 }
 
 // shanghai is WeChat's quota day. A fixed zone: China has no summer time, and a bare machine has no zone files.
@@ -78,21 +81,25 @@ func (a App) withDefaults() App {
 	if a.PrewarmReserve <= 0 {
 		a.PrewarmReserve = 0.5
 	}
+	if a.ShortLinkQuota <= 0 {
+		a.ShortLinkQuota = 1_000_000
+	}
+	if a.PermanentShortLinks <= 0 {
+		a.PermanentShortLinks = 100_000
+	}
 	return a
 }
 
-// Accepts reports whether a link may be handed out: https, and its host is on the app's list. A foreign host would
-// turn every visitor over to whoever made WeChat's answer up.
-func (a App) Accepts(link string) bool {
-	u, err := url.Parse(link)
-	return err == nil && u.Scheme == "https" && u.User == nil && slices.Contains(a.LinkHosts, u.Host)
-}
+// Accepts reports whether a link of a kind may be handed out.
+func (a App) Accepts(kind Kind, link string) bool { return kind.rules().accepts(link, a.LinkHosts) }
 
 // quotaZone is the zone in which a quota day begins at 00:00.
 type quotaZone struct{ *time.Location }
 
 // day names the quota day of a moment, as ISO 8601.
 func (z quotaZone) day(t time.Time) string { return t.In(z.Location).Format(time.DateOnly) }
+
+func (quotaZone) called(day string) string { return "of the quota day " + day }
 
 // nextDay is when the next quota day begins.
 func (z quotaZone) nextDay(t time.Time) time.Time {

@@ -13,7 +13,7 @@ const prewarmers = 16
 // quota allow, and whenever nobody waits for a link.
 func (b *Broker) Prewarm(ctx context.Context) (Counts, error) {
 	now := b.clock()
-	run := prewarming{broker: b, counts: Counts{"renewed": 0, "failed": 0}, stopped: make(map[string]error)}
+	run := prewarming{broker: b, counts: Counts{"renewed": 0, "failed": 0}, stopped: make(map[appKind]error)}
 	due := make(chan Link)
 	var workers sync.WaitGroup
 	for range prewarmers {
@@ -34,8 +34,16 @@ type prewarming struct {
 	broker  *Broker
 	mu      sync.Mutex
 	counts  Counts
-	stopped map[string]error // apps with which it is no use to go on, and why
+	stopped map[appKind]error // with which it is no use to go on, and why
 }
+
+// appKind is one of WeChat's calls on behalf of an app: what speaks against one says nothing of another.
+type appKind struct {
+	app  string
+	kind Kind
+}
+
+func callFor(link Link) appKind { return appKind{link.Target.App, link.Target.Kind} }
 
 // feed walks the links whose last third may have begun and hands on those that are due.
 func (p *prewarming) feed(ctx context.Context, due chan<- Link, isDue func(Link) bool) error {
@@ -45,7 +53,7 @@ func (p *prewarming) feed(ctx context.Context, due chan<- Link, isDue func(Link)
 			return err
 		}
 		app, known := p.broker.apps[link.Target.App]
-		if !known || app.NeverShare || p.hasStopped(app) || !isDue(link) {
+		if !known || app.NeverShare || p.hasStopped(link) || !isDue(link) {
 			continue
 		}
 		select {
@@ -60,7 +68,7 @@ func (p *prewarming) feed(ctx context.Context, due chan<- Link, isDue func(Link)
 // renew renews one link and counts it.
 func (p *prewarming) renew(ctx context.Context, link Link) {
 	app := p.broker.apps[link.Target.App]
-	if p.hasStopped(app) {
+	if p.hasStopped(link) {
 		return
 	}
 	r, err := p.broker.renew(ctx, app, link, Prewarming)
@@ -74,15 +82,15 @@ func (p *prewarming) renew(ctx context.Context, link Link) {
 	default:
 		p.counts["failed"]++
 		if !aboutOneLink(err) {
-			p.stopped[app.ID] = err
+			p.stopped[callFor(link)] = err
 		}
 	}
 }
 
-func (p *prewarming) hasStopped(app *app) bool {
+func (p *prewarming) hasStopped(link Link) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.stopped[app.ID] != nil
+	return p.stopped[callFor(link)] != nil
 }
 
 // aboutOneLink reports whether an error says nothing of the next link: WeChat refused this one, or was too busy.

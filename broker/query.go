@@ -106,7 +106,7 @@ func (b *Broker) Links(ctx context.Context, q Query) (Page, error) {
 
 // walk gives the links among which the page is, from where it may begin, and whether they come in its order.
 func (b *Broker) walk(ctx context.Context, q Query, o order, after *position) (links iter.Seq2[Link, error], sorted bool) {
-	from, to := time.Unix(0, 0), b.clock().Add(maxLife+day)
+	from, to := time.Unix(0, 0), never.Add(day)
 	if q.ExpiringWithin > 0 {
 		from, to = b.clock(), b.clock().Add(q.ExpiringWithin+time.Second)
 	}

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"time"
 )
@@ -33,20 +34,20 @@ func (b *Broker) remember(w want, err error, began time.Time) error {
 			b.refusals.put(w.key, err, until, now) // it may be about another's appid in them, and so about this target alone
 			break
 		}
-		w.app.trouble.set(err, until)
+		w.trouble().set(err, until)
 	case TokenRefused:
 		until = now.Add(tokenMemory)
-		w.app.trouble.set(err, until)
+		w.trouble().set(err, until)
 	case Unavailable:
 		b.refusals.put(w.key, err, now.Add(awayMemory), now)
-		w.app.trouble.away(w.key, err, began, now)
+		w.trouble().away(w.key, err, began, now)
 	case QuotaExhausted:
 		e, ok := errors.AsType[*Error](err)
 		if !ok || e.ErrCode == 0 {
 			break // our own ledger says so, and says until when
 		}
 		until = w.app.zone().nextDay(now)
-		if w.app.trouble.closeUntil(err, until, now) {
+		if w.latches()[0].closeUntil(err, until, now) {
 			b.policy.Observe(Event{Name: QuotaClosed, App: w.app.ID, Err: err})
 		}
 	}
@@ -56,56 +57,61 @@ func (b *Broker) remember(w want, err error, began time.Time) error {
 	return err
 }
 
-// trouble is what stands between an app and WeChat at the moment: a short one of the app itself, and the day latch.
+// trouble is what stands between an app and one of WeChat's calls at the moment. Each kind of link has its own: an app
+// that may not make one may make another.
 type trouble struct {
 	mu     sync.Mutex
 	err    error
 	until  time.Time
 	failed map[Key]bool // keys whose calls went unanswered since the last good one
 	good   time.Time    // when the last call that succeeded was answered
-
-	dayErr   error
-	dayEnds  time.Time // WeChat says that the quota is used up until then
-	dayBegan time.Time
-	probe    time.Time // when the latch lets one call through
 }
 
-// probe is a call that the day latch lets through to find out whether WeChat has changed its mind.
-type probe struct {
-	of     *trouble
-	before time.Time
-}
+func (w want) trouble() *trouble { return w.app.troubles[w.target.Kind] }
 
-// handBack gives a probe back that came to no call.
-func (p probe) handBack() {
-	if p.of == nil {
-		return
+// latches are those of the accounts that a generation is taken from, the narrowest first: if WeChat says that the quota
+// of permanent links is used up, there may still be others.
+func (w want) latches() []*latch {
+	var all []*latch
+	for _, name := range slices.Backward(w.target.accounts()) {
+		all = append(all, &w.app.accounts[name].latch)
 	}
-	p.of.mu.Lock()
-	defer p.of.mu.Unlock()
-	p.of.probe = p.before
+	return all
 }
 
-// check gives the trouble that lasts, with the time it is expected to last. Where WeChat seems to be away, or the day
-// latch is closed, one call now and then is let through.
-func (t *trouble) check(now time.Time, purpose Purpose) (probe, error) {
+// unhindered gives what is known to stand between a target and WeChat, with the time it is expected to last. The probe
+// is to be handed back if it comes to no call.
+func (w want) unhindered(now time.Time) (probe, error) {
+	if err := w.trouble().check(now); err != nil {
+		return probe{}, err
+	}
+	for _, latch := range w.latches() {
+		if p, err := latch.check(now, w.purpose); err != nil || p.of != nil {
+			return p, err
+		}
+	}
+	return probe{}, nil
+}
+
+// passed notes a call that succeeded: whatever the trouble was, it is over.
+func (w want) passed(sent, now time.Time) {
+	w.trouble().passed(now)
+	for _, latch := range w.latches() {
+		latch.passed(sent)
+	}
+}
+
+// check gives the trouble that lasts. Where WeChat seems to be away, one call now and then is let through.
+func (t *trouble) check(now time.Time) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	switch {
-	case now.Before(t.until):
-		return probe{}, retryLater(t.err, t.until.Sub(now))
-	case !now.Before(t.dayEnds):
-	case purpose == Interactive && !now.Before(t.probe):
-		p := probe{of: t, before: t.probe}
-		t.probe = now.Add(probeInterval)
-		return p, nil
-	default:
-		return probe{}, retryLater(t.dayErr, t.dayEnds.Sub(now))
+	if now.Before(t.until) {
+		return retryLater(t.err, t.until.Sub(now))
 	}
 	if len(t.failed) >= awayKeys {
 		t.until = now.Add(awayMemory) // for all but this one
 	}
-	return probe{}, nil
+	return nil
 }
 
 func (t *trouble) set(err error, until time.Time) {
@@ -133,38 +139,12 @@ func (t *trouble) away(key Key, err error, began, now time.Time) {
 	}
 }
 
-// closeUntil latches until the quota day ends, and reports whether it was open before.
-func (t *trouble) closeUntil(err error, until, now time.Time) (closed bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	closed = !t.dayEnds.Equal(until)
-	if closed {
-		t.probe, t.dayBegan = now.Add(probeInterval), now
-	}
-	t.dayErr, t.dayEnds = err, until
-	return closed
-}
-
-// passed notes a call that succeeded: whatever the trouble was, it is over, but for a day that was closed after the
-// call was sent.
-func (t *trouble) passed(sent, now time.Time) {
+// passed notes a call that succeeded.
+func (t *trouble) passed(now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.good = now
 	t.err, t.until, t.failed = nil, time.Time{}, nil
-	if sent.After(t.dayBegan) {
-		t.dayErr, t.dayEnds = nil, time.Time{}
-	}
-}
-
-// closedUntil gives the end of the day latch, zero while it is open.
-func (t *trouble) closedUntil(now time.Time) time.Time {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if now.Before(t.dayEnds) {
-		return t.dayEnds
-	}
-	return time.Time{}
 }
 
 // retryLater gives the error with the time after which asking again makes sense.

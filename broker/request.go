@@ -25,6 +25,8 @@ const (
 	Hit   Outcome = "hit"   // from the store
 	Miss  Outcome = "miss"  // generated now
 	Stale Outcome = "stale" // generating failed, but the stored link is still alive
+
+	Composed Outcome = "composed" // put together here: neither WeChat nor the store was asked
 )
 
 // Answer is a link and how it came about.

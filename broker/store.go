@@ -24,6 +24,9 @@ type LinkStore interface {
 	// Link finds one link. It may be dead: freshness is the domain's to judge.
 	Link(ctx context.Context, key Key) (Link, error)
 
+	// LinkByURL finds the link that has this URL at present. It may be dead.
+	LinkByURL(ctx context.Context, url string) (Link, error)
+
 	// PutLink stores a generated link in place of an earlier one, whose uses and pin it keeps (Link.Replacing).
 	PutLink(ctx context.Context, link Link) error
 

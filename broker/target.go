@@ -9,12 +9,6 @@ import (
 	"unicode/utf8"
 )
 
-// Kind is what WeChat is asked to make.
-type Kind string
-
-// URLLink is a web address that opens a page of a mini program (urllink.generate).
-const URLLink Kind = "url_link"
-
 // Env is the version of the mini program that a link opens: WeChat's env_version.
 type Env string
 
@@ -44,6 +38,7 @@ type Target struct {
 	CloudBase *CloudBase      // nil = none
 	Expiry    Expiry          // zero = the living link
 	Scope     string          // shares only within itself; empty = with everybody
+	Title     string          // WeChat's page_title, of a short link
 	Extra     json.RawMessage // fields of WeChat's that we do not know, as a JSON object; nil = none
 }
 
@@ -67,9 +62,20 @@ func (t Target) Normalize() (Target, error) {
 	if t.Kind == "" {
 		t.Kind = URLLink
 	}
-	if t.Kind != URLLink {
-		return Target{}, Errorf(InvalidArgument, "kind %q is not known; known is %q", t.Kind, URLLink)
+	rules, known := kinds[t.Kind]
+	if !known {
+		return Target{}, Errorf(InvalidArgument, "kind %q is not known; known are %q", t.Kind, Kinds())
 	}
+	if t, err = t.normalizeFields(rules); err == nil {
+		err = rules.permit(t)
+	}
+	if err != nil {
+		return Target{}, rules.inWeChatsWords(err)
+	}
+	return t, nil
+}
+
+func (t Target) normalizeFields(rules *kindRules) (_ Target, err error) {
 	if t.Path, err = normalizePath(t.Path); err != nil {
 		return Target{}, err
 	}
@@ -88,19 +94,17 @@ func (t Target) Normalize() (Target, error) {
 	if len(t.Scope) > maxScope || !utf8.ValidString(t.Scope) {
 		return Target{}, Errorf(InvalidArgument, "scope is longer than %d bytes or not valid UTF-8", maxScope)
 	}
-	if t.Extra, err = normalizeExtra(t.Extra, targetFields); err != nil {
+	if t.Title, err = normalizeTitle(t.Title); err != nil {
+		return Target{}, err
+	}
+	if t.Extra, err = rules.normalizeExtra(t.Extra); err != nil {
 		return Target{}, err
 	}
 	return t, nil
 }
 
-// Fields that extra must not carry: each has its own place in a target, and would otherwise be sent twice.
-var (
-	targetFields = []string{
-		"path", "query", "env_version", "expire_type", "expire_time", "expire_interval", "cloud_base", "is_expire",
-	}
-	cloudBaseFields = []string{"env", "domain", "path", "query", "resource_appid"}
-)
+// cloudBaseFields must not stand in the extra fields of a cloud_base: each has its own place, and would be sent twice.
+var cloudBaseFields = []string{"env", "domain", "path", "query", "resource_appid"}
 
 // normalizePath drops surrounding space and leading slashes. A ? is refused rather than split: whoever put a
 // query into the path would get a page that WeChat does not find.

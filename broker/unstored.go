@@ -28,6 +28,21 @@ func (u *unstored) get(key Key) (Link, bool) {
 	return link, ok
 }
 
+// byURL finds the link that has a URL.
+func (u *unstored) byURL(url string) (Link, bool) {
+	if u.count.Load() == 0 {
+		return Link{}, false
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, link := range u.links {
+		if link.URL == url {
+			return link, true
+		}
+	}
+	return Link{}, false
+}
+
 // put keeps a link. It reports false if another had to make room.
 func (u *unstored) put(link Link) (kept bool) {
 	u.mu.Lock()

@@ -2,17 +2,13 @@ package cache
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"strconv"
 	"sync/atomic"
-	"time"
 
 	bolt "go.etcd.io/bbolt"
-
-	"linkbroker/broker"
 )
 
 // The buckets of a file.
@@ -20,6 +16,7 @@ var (
 	bucketMeta   = []byte("meta")   // what the file is
 	bucketLinks  = []byte("links")  // key → record
 	bucketExpiry = []byte("expiry") // end in seconds since 1970 (8 bytes, big-endian) + key → nothing
+	bucketURLs   = []byte("urls")   // beginning of the URL's SHA-256 (4 bytes) + beginning of the key (4 bytes) → nothing
 	bucketLedger = []byte("ledger") // day + 0 + account → record of a number
 	bucketBlobs  = []byte("blobs")  // name → record of a value
 
@@ -28,7 +25,7 @@ var (
 )
 
 // buckets are all that a sound file has. Files are made with them, so a missing one is damage.
-var buckets = [][]byte{bucketMeta, bucketLinks, bucketExpiry, bucketLedger, bucketBlobs, bucketClients, bucketAudit}
+var buckets = [][]byte{bucketMeta, bucketLinks, bucketExpiry, bucketURLs, bucketLedger, bucketBlobs, bucketClients, bucketAudit}
 
 // The keys of the meta bucket.
 var (
@@ -143,20 +140,4 @@ func checkSchema(tx *bolt.Tx) error {
 		return fmt.Errorf("%w (its schema is %d, known is %d)", ErrNewer, version, schema)
 	}
 	return nil
-}
-
-// expiryKey is a link's place in the order of ends.
-func expiryKey(end time.Time, key broker.Key) []byte {
-	b := binary.BigEndian.AppendUint64(make([]byte, 0, expiryKeySize), uint64(end.Unix())) //nolint:gosec // after 1970: see storable
-	return append(b, key[:]...)
-}
-
-const expiryKeySize = 8 + len(broker.Key{})
-
-// splitExpiryKey is the inverse of expiryKey. A key of another length is in no order that we know.
-func splitExpiryKey(entry []byte) (end int64, key broker.Key, ok bool) {
-	if len(entry) != expiryKeySize {
-		return 0, broker.Key{}, false
-	}
-	return int64(binary.BigEndian.Uint64(entry)), broker.Key(entry[8:]), true //nolint:gosec // was an int64
 }

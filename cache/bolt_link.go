@@ -34,8 +34,8 @@ func (b *Bolt) Link(ctx context.Context, key broker.Key) (broker.Link, error) {
 	return link, nil
 }
 
-// PutLink stores a link. What it replaces may be damaged: then its place in the order of ends is not known, and
-// stays behind until PurgeLinks or Check finds that it leads nowhere.
+// PutLink stores a link. What it replaces may be damaged: then its places in the indexes are not known, and stay behind
+// leading nowhere. PurgeLinks takes those of ends away, a backup, a restore and compacting all of them.
 func (b *Bolt) PutLink(ctx context.Context, link broker.Link) error {
 	if _, err := encodeLink(link); err != nil {
 		return failed("storing a link", err)
@@ -45,7 +45,7 @@ func (b *Bolt) PutLink(ctx context.Context, link broker.Link) error {
 		if err != nil {
 			return true, writeLink(tx, link)
 		}
-		if err := tx.Bucket(bucketExpiry).Delete(expiryKey(old.ExpiresAt, old.Key)); err != nil {
+		if err := unlist(tx, old); err != nil {
 			return false, err
 		}
 		return true, writeLink(tx, link.Replacing(old))
@@ -80,7 +80,7 @@ func (b *Bolt) DeleteLink(ctx context.Context, key broker.Key) error {
 			return false, nil
 		}
 		if found {
-			if err := tx.Bucket(bucketExpiry).Delete(expiryKey(link.ExpiresAt, key)); err != nil {
+			if err := unlist(tx, link); err != nil {
 				return false, err
 			}
 		}
@@ -119,15 +119,15 @@ func readLink(tx *bolt.Tx, key broker.Key) (broker.Link, error) {
 	return decodeLink(key, record)
 }
 
-// writeLink stores a link and its place in the order of ends.
+// writeLink stores a link and its places in the indexes.
 func writeLink(tx *bolt.Tx, link broker.Link) error {
 	if err := writeRecord(tx, link); err != nil {
 		return err
 	}
-	return tx.Bucket(bucketExpiry).Put(expiryKey(link.ExpiresAt, link.Key), nil)
+	return enlist(tx, link)
 }
 
-// writeRecord stores a link whose end has not changed.
+// writeRecord stores a link whose end and URL have not changed.
 func writeRecord(tx *bolt.Tx, link broker.Link) error {
 	record, err := encodeLink(link)
 	if err != nil {

@@ -45,6 +45,11 @@ func (b *Bolt) purge(ctx context.Context, ends []end, before time.Time) (int, er
 			if lost == nil && !link.ExpiresAt.Before(before) {
 				continue
 			}
+			if lost == nil {
+				if err := unlist(tx, link); err != nil {
+					return false, err
+				}
+			}
 			if err := deleteEnd(tx, end.entry, lost); err != nil {
 				return false, err
 			}

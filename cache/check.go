@@ -16,11 +16,23 @@ type Report struct {
 	Damaged      int   // records that cannot; each is answered as missing
 	Unlisted     int   // links that are missing from the order of ends: they are found, but never purged
 	LeadsNowhere int   // entries of the order of ends at which no link ends; PurgeLinks takes them away
+	Unfindable   int   // links that are not found by their URL
+	StrayURLs    int   // entries among the URLs that lead to no link: damaged records leave them, and no copy has them
 	Bytes        int64 // of the file that are in use, or were and are kept for reuse
 }
 
-// Clean reports whether there is nothing to complain of.
-func (r Report) Clean() bool { return r.Damaged == 0 && r.Unlisted == 0 && r.LeadsNowhere == 0 }
+// Clean reports whether there is nothing to complain of. Stray URLs do no harm.
+func (r Report) Clean() bool {
+	return r.Damaged == 0 && r.Unlisted == 0 && r.LeadsNowhere == 0 && r.Unfindable == 0
+}
+
+// faults gives where is counted what is wrong with an index: links that it misses, and entries that lead nowhere.
+func (r *Report) faults(i index) (missing, stray *int) {
+	if bytes.Equal(i.bucket, bucketURLs) {
+		return &r.Unfindable, &r.StrayURLs
+	}
+	return &r.Unlisted, &r.LeadsNowhere
+}
 
 // Check looks at every page and every record of a file that nobody is writing to. The error is ErrDamaged if its
 // pages do not hang together; what else is wrong stands in the report and does not keep the file from being served.
@@ -71,15 +83,19 @@ func checkRecords(ctx context.Context, view viewer, report *Report) error {
 				return
 			}
 			report.Links++
-			if unlisted(tx, key, value) != nil {
-				report.Unlisted++
+			for _, index := range indexes {
+				if missing, _ := report.faults(index); index.unlisted(tx, key, value) != nil {
+					*missing++
+				}
 			}
 		},
-		string(bucketExpiry): func(tx *bolt.Tx, key, value []byte) {
-			if leadsNowhere(tx, key, value) != nil {
-				report.LeadsNowhere++
+	}
+	for _, index := range indexes {
+		visits[string(index.bucket)] = func(tx *bolt.Tx, key, value []byte) {
+			if _, stray := report.faults(index); index.leadsNowhere(tx, key, value) != nil {
+				*stray++
 			}
-		},
+		}
 	}
 	for _, name := range [][]byte{bucketLedger, bucketBlobs} {
 		visits[string(name)] = func(_ *bolt.Tx, key, value []byte) {

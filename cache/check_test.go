@@ -41,7 +41,7 @@ func TestACheckFindsWhatIsWrong(t *testing.T) {
 		},
 		"a damaged record is counted, and its end leads nowhere": {
 			func(records, _ *bolt.Bucket) error { return flipRecord(records, links[5].Key) },
-			cache.Report{Links: 99, Damaged: 1, LeadsNowhere: 1},
+			cache.Report{Links: 99, Damaged: 1, LeadsNowhere: 1, StrayURLs: 1},
 		},
 		"a record under a malformed key is counted": {
 			func(records, _ *bolt.Bucket) error { return records.Put([]byte("short"), []byte("x")) },
@@ -49,7 +49,7 @@ func TestACheckFindsWhatIsWrong(t *testing.T) {
 		},
 		"a lost record is counted": {
 			func(records, _ *bolt.Bucket) error { return records.Delete(links[5].Key[:]) },
-			cache.Report{Links: 99, LeadsNowhere: 1},
+			cache.Report{Links: 99, LeadsNowhere: 1, StrayURLs: 1},
 		},
 		"an end too many is counted": {
 			func(_, expiry *bolt.Bucket) error {
@@ -82,6 +82,40 @@ func TestACheckFindsWhatIsWrong(t *testing.T) {
 			}
 			noErr(t, cache.QuickCheck(path)) // none of this keeps a file from being served
 		})
+	}
+}
+
+func TestACheckFindsLinksThatAreNotFoundByURL(t *testing.T) {
+	path := newPath(t)
+	b := openBolt(t, path)
+	links := put(t, b, numberedUpTo(100)...)
+	noErr(t, b.Change(t.Context(), func(tx *bolt.Tx) (bool, error) {
+		urls := tx.Bucket([]byte("urls"))
+		entry, _ := urls.Cursor().First()
+		return true, errors.Join(urls.Delete(bytes.Clone(entry)), urls.Put([]byte("odd"), nil), urls.Put([]byte("12345678"), nil))
+	}))
+	found := 0
+	for _, link := range links {
+		if got, err := b.LinkByURL(t.Context(), link.URL); err == nil && got.Key == link.Key {
+			found++
+		}
+	}
+	if found != 99 {
+		t.Errorf("%d links are found by URL, want 99", found)
+	}
+	copied := newPath(t)
+	_, err := b.Backup(t.Context(), copied, nil)
+	noErr(t, err)
+	noErr(t, b.Close())
+	got, err := cache.Check(t.Context(), path)
+	noErr(t, err)
+	if got.Clean() || got.Unfindable != 1 || got.StrayURLs != 2 {
+		t.Errorf("got %+v", got)
+	}
+	got, err = cache.Check(t.Context(), copied)
+	noErr(t, err)
+	if !got.Clean() || got.StrayURLs != 0 || got.Links != 100 {
+		t.Errorf("the backup is not mended: %+v", got)
 	}
 }
 

@@ -125,6 +125,56 @@ var promises = map[string]func(t *testing.T, s broker.Store){
 	"a link that was never put is not found": func(t *testing.T, s broker.Store) {
 		wantNoLink(t, s, numbered(1).Key)
 	},
+	"a link is found by its URL": func(t *testing.T, s broker.Store) {
+		links := put(t, s, numberedUpTo(300)...)
+		for _, link := range links {
+			if got, err := s.LinkByURL(t.Context(), link.URL); err != nil || !reflect.DeepEqual(got, link) {
+				t.Fatalf("got %+v, %v", got, err)
+			}
+		}
+		for _, url := range []string{"", "https://wxaurl.cn/", links[0].URL + "x", links[0].URL[:len(links[0].URL)-1] + "\x00"} {
+			_, err := s.LinkByURL(t.Context(), url)
+			wantErr(t, err, broker.NotFound)
+		}
+	},
+	"a link is found by the URL it has now, and by no earlier one": func(t *testing.T, s broker.Store) {
+		old := numbered(1)
+		fresh := old
+		fresh.URL = "https://wxaurl.cn/fresh"
+		put(t, s, old)
+		put(t, s, fresh)
+		_, err := s.LinkByURL(t.Context(), old.URL)
+		wantErr(t, err, broker.NotFound)
+		if got, err := s.LinkByURL(t.Context(), fresh.URL); err != nil || got.Key != fresh.Key {
+			t.Errorf("got %+v, %v", got, err)
+		}
+		noErr(t, s.TouchLinks(t.Context(), []broker.Use{{Key: fresh.Key, Count: 1, UsedAt: noon}}))
+		if got, err := s.LinkByURL(t.Context(), fresh.URL); err != nil || got.Uses != 1 {
+			t.Errorf("after a use: %+v, %v", got, err)
+		}
+	},
+	"what is deleted or purged is not found by its URL": func(t *testing.T, s broker.Store) {
+		links := numberedUpTo(2)
+		put(t, s, links...)
+		noErr(t, s.DeleteLink(t.Context(), links[1].Key))
+		_, err := s.PurgeLinks(t.Context(), links[0].ExpiresAt.Add(time.Second), 10)
+		noErr(t, err)
+		for _, link := range links {
+			_, err := s.LinkByURL(t.Context(), link.URL)
+			wantErr(t, err, broker.NotFound)
+		}
+	},
+	"a link without end is found, walked over and not purged": func(t *testing.T, s broker.Store) {
+		link := recordedLinks()["permanent"]
+		link.ExpiresAt = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
+		put(t, s, link)
+		n, err := s.PurgeLinks(t.Context(), noon.AddDate(100, 0, 0), 10)
+		noErr(t, err)
+		if n != 0 || len(expiring(t, s, noon, link.ExpiresAt.Add(time.Second))) != 1 {
+			t.Errorf("%d purged", n)
+		}
+		wantLink(t, s, link)
+	},
 	"a dead link is found, for freshness is not the store's to judge": func(t *testing.T, s broker.Store) {
 		dead := numbered(1)
 		dead.ExpiresAt = time.Unix(1, 0).UTC()
@@ -472,6 +522,8 @@ func everyMethod(t *testing.T, s broker.Store, links []broker.Link, worker int) 
 		if err == nil && got.Target.Query != link.Target.Query {
 			t.Errorf("the link of %v answers for %v", got.Target, link.Target)
 		}
+		_, err = s.LinkByURL(ctx, link.URL)
+		check(err)
 		check(s.PutLink(ctx, link))
 		check(s.PinLink(ctx, link.Key, round%2 == 0))
 		check(s.TouchLinks(ctx, []broker.Use{{Key: link.Key, Count: 1, UsedAt: noon}}))

@@ -26,7 +26,7 @@ type Copied struct {
 // copyStore copies a store that others may be writing to into an empty file, page by page: a single read
 // transaction would keep every page that is replaced meanwhile from being used again, and let the file grow
 // manyfold. The pages are thus of different moments. That harms nothing, for each link stands for itself and the
-// order of ends is made to agree with the links in the end. The ledger comes last, so that it knows of every link.
+// indexes are made to agree with the links in the end. The ledger comes last, so that it knows of every link.
 func copyStore(ctx context.Context, from viewer, to *bolt.DB, progress func(links int)) (Copied, error) {
 	var copied Copied
 	var names [][]byte
@@ -113,21 +113,26 @@ func (c *copier) keep(name, key, value []byte) bool {
 	return true
 }
 
-// reconcile makes the copy's order of ends agree with its links.
+// reconcile makes the copy's indexes agree with its links.
 func (c *copier) reconcile(ctx context.Context) error {
-	err := c.repair(ctx, bucketLinks, unlisted, func(order *bolt.Bucket, entry []byte) error {
-		return order.Put(entry, nil)
-	})
-	if err != nil {
-		return err
+	for _, index := range indexes {
+		err := c.repair(ctx, index, bucketLinks, index.unlisted, func(b *bolt.Bucket, entry []byte) error {
+			return b.Put(entry, nil)
+		})
+		if err != nil {
+			return err
+		}
+		if err := c.repair(ctx, index, index.bucket, index.leadsNowhere, (*bolt.Bucket).Delete); err != nil {
+			return err
+		}
 	}
-	return c.repair(ctx, bucketExpiry, leadsNowhere, (*bolt.Bucket).Delete)
+	return nil
 }
 
-// repair walks over a bucket of the copy and mends the entries of the order of ends that wrong points out.
+// repair walks over a bucket of the copy and mends the entries of an index that wrong points out.
 func (c *copier) repair(
-	ctx context.Context, name []byte, wrong func(tx *bolt.Tx, key, value []byte) []byte,
-	mend func(order *bolt.Bucket, entry []byte) error,
+	ctx context.Context, index index, name []byte, wrong func(tx *bolt.Tx, key, value []byte) []byte,
+	mend func(b *bolt.Bucket, entry []byte) error,
 ) error {
 	for place := []byte(nil); ; {
 		if err := ctx.Err(); err != nil {
@@ -149,7 +154,7 @@ func (c *copier) repair(
 		}
 		err = c.to.Update(func(tx *bolt.Tx) error {
 			for _, entry := range entries {
-				if err := mend(tx.Bucket(bucketExpiry), entry); err != nil {
+				if err := mend(tx.Bucket(index.bucket), entry); err != nil {
 					return err
 				}
 			}
@@ -161,22 +166,22 @@ func (c *copier) repair(
 	}
 }
 
-// unlisted gives the entry that a link should have in the order of ends and has not.
-func unlisted(tx *bolt.Tx, key, record []byte) []byte {
+// unlisted gives the entry that a link should have and has not.
+func (i index) unlisted(tx *bolt.Tx, key, record []byte) []byte {
 	link, err := readRecord(key, record)
 	if err != nil {
 		return nil
 	}
-	entry := expiryKey(link.ExpiresAt, link.Key)
-	if found, _ := tx.Bucket(bucketExpiry).Cursor().Seek(entry); bytes.Equal(found, entry) {
+	entry := i.entry(link)
+	if found, _ := tx.Bucket(i.bucket).Cursor().Seek(entry); bytes.Equal(found, entry) {
 		return nil
 	}
 	return entry
 }
 
-// leadsNowhere gives an entry of the order of ends at which no link ends.
-func leadsNowhere(tx *bolt.Tx, entry, _ []byte) []byte {
-	if _, err := readEnd(tx, entry); err != nil {
+// leadsNowhere gives an entry that leads to no link.
+func (i index) leadsNowhere(tx *bolt.Tx, entry, _ []byte) []byte {
+	if _, err := i.follow(tx, entry); err != nil {
 		return bytes.Clone(entry)
 	}
 	return nil

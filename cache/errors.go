@@ -28,6 +28,8 @@ func failed(doing string, err error) error {
 	return broker.Errorf(broker.StoreFailed, doing+": %w", err)
 }
 
+func noURL() error { return broker.Errorf(broker.NotFound, "no link that is stored has this URL") }
+
 func noLink(key broker.Key) error {
 	return broker.Errorf(broker.NotFound, "no link is stored under %s", key)
 }

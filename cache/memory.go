@@ -19,6 +19,7 @@ type Memory struct {
 	mu     sync.RWMutex
 	links  map[broker.Key][]byte
 	keys   []broker.Key // of links, in order
+	urls   map[string]broker.Key
 	ledger map[quotaDay]int64
 	blobs  map[string][]byte
 
@@ -33,6 +34,7 @@ type quotaDay struct{ account, day string }
 func NewMemory() *Memory {
 	return &Memory{
 		links:  make(map[broker.Key][]byte),
+		urls:   make(map[string]broker.Key),
 		ledger: make(map[quotaDay]int64),
 		blobs:  make(map[string][]byte),
 
@@ -44,6 +46,17 @@ func NewMemory() *Memory {
 func (m *Memory) Link(_ context.Context, key broker.Key) (broker.Link, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
+	return m.link(key)
+}
+
+// LinkByURL finds the link that has a URL.
+func (m *Memory) LinkByURL(_ context.Context, url string) (broker.Link, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	key, ok := m.urls[url]
+	if !ok {
+		return broker.Link{}, noURL()
+	}
 	return m.link(key)
 }
 
@@ -60,10 +73,15 @@ func (m *Memory) link(key broker.Key) (broker.Link, error) {
 func (m *Memory) PutLink(_ context.Context, link broker.Link) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if old, err := m.link(link.Key); err == nil {
-		link = link.Replacing(old)
+	old, err := m.link(link.Key)
+	if err != nil {
+		return m.write(link)
 	}
-	return m.write(link)
+	if err := m.write(link.Replacing(old)); err != nil {
+		return err
+	}
+	m.forgetURL(old, link.URL)
+	return nil
 }
 
 func (m *Memory) write(link broker.Link) error {
@@ -75,7 +93,15 @@ func (m *Memory) write(link broker.Link) error {
 		m.keys = slices.Insert(m.keys, at, link.Key)
 	}
 	m.links[link.Key] = record
+	m.urls[link.URL] = link.Key
 	return nil
+}
+
+// forgetURL forgets the URL that a link had before.
+func (m *Memory) forgetURL(old broker.Link, now string) {
+	if old.URL != now && m.urls[old.URL] == old.Key {
+		delete(m.urls, old.URL)
+	}
 }
 
 // PinLink sets or takes away the pin.
@@ -103,6 +129,9 @@ func (m *Memory) DeleteLink(_ context.Context, key broker.Key) error {
 func (m *Memory) delete(key broker.Key) bool {
 	at, found := slices.BinarySearchFunc(m.keys, key, compareKeys)
 	if found {
+		if old, err := m.link(key); err == nil {
+			m.forgetURL(old, "")
+		}
 		m.keys = slices.Delete(m.keys, at, at+1)
 		delete(m.links, key)
 	}

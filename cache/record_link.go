@@ -29,6 +29,9 @@ const (
 	fieldScope       protowire.Number = 14
 	fieldCloudBase   protowire.Number = 15
 	fieldExtra       protowire.Number = 16
+	fieldTitle       protowire.Number = 17
+	fieldExpiryNever protowire.Number = 18
+	fieldAnswerExtra protowire.Number = 19
 )
 
 // The fields of a cloud_base.
@@ -53,7 +56,7 @@ func encodeLink(link broker.Link) ([]byte, error) {
 	if err := storable(link); err != nil {
 		return nil, err
 	}
-	size := 80 + len(t.App) + len(t.Path) + len(t.Query) + len(link.URL) + len(t.Scope) + len(t.Extra)
+	size := 80 + len(t.App) + len(t.Path) + len(t.Query) + len(link.URL) + len(t.Scope) + len(t.Extra) + len(link.Extra)
 	b := make([]byte, headerSize, size)
 	b = appendTarget(b, t)
 	b = appendText(b, fieldURL, link.URL)
@@ -62,6 +65,7 @@ func encodeLink(link broker.Link) ([]byte, error) {
 	b = appendMoment(b, fieldUsedAt, link.UsedAt)
 	b = appendNumber(b, fieldUses, link.Uses)
 	b = appendNumber(b, fieldPinned, protowire.EncodeBool(link.Pinned))
+	b = appendText(b, fieldAnswerExtra, string(link.Extra))
 	return seal(link.Key[:], b), nil
 }
 
@@ -100,6 +104,8 @@ func appendTarget(b []byte, t broker.Target) []byte {
 		b = protowire.AppendTag(b, fieldCloudBase, protowire.BytesType)
 		b = protowire.AppendBytes(b, appendCloudBase(nil, t.CloudBase))
 	}
+	b = appendText(b, fieldTitle, t.Title)
+	b = appendNumber(b, fieldExpiryNever, protowire.EncodeBool(t.Expiry.Never))
 	return appendText(b, fieldExtra, string(t.Extra))
 }
 
@@ -175,6 +181,12 @@ func setLink(link *broker.Link, f field) error {
 		return eachField([]byte(f.text), f.text, func(f field) error { return setCloudBase(t.CloudBase, f) })
 	case fieldExtra:
 		t.Extra = f.json()
+	case fieldTitle:
+		t.Title = f.text
+	case fieldExpiryNever:
+		t.Expiry.Never = protowire.DecodeBool(f.value)
+	case fieldAnswerExtra:
+		link.Extra = f.json()
 	}
 	return nil
 }

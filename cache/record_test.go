@@ -40,6 +40,8 @@ func recordedLinks() map[string]broker.Link {
 	plain := linkOf(broker.Target{App: "wx0123456789abcdef", Path: "pages/product/detail", Query: "id=12345"}, "AbCdEfGhIjK")
 	used := plain
 	used.UsedAt, used.Uses, used.Pinned = noon.Add(time.Hour), 1<<40, true
+	answered := plain
+	answered.Extra = json.RawMessage(`{"notice":"new"}`)
 	return map[string]broker.Link{
 		"plain": plain,
 		"used":  used,
@@ -54,7 +56,19 @@ func recordedLinks() map[string]broker.Link {
 			},
 			Extra: json.RawMessage(`{"safety_notice":true}`),
 		}, "f"),
+		"scheme":    ofKind("weixin://dl/business/?t=s", broker.Target{Kind: broker.Scheme, Path: "p", Extra: json.RawMessage(`{"jump_wxa":{"n":1}}`)}),
+		"short":     ofKind("#小程序://s/s", broker.Target{Kind: broker.ShortLink, Path: "p", Title: "茶"}),
+		"permanent": ofKind("#小程序://p/p", broker.Target{Kind: broker.ShortLink, Path: "p", Expiry: broker.Expiry{Never: true}}),
+		"answered":  answered,
 	}
+}
+
+// ofKind is linkOf for links that are no web addresses.
+func ofKind(url string, target broker.Target) broker.Link {
+	target.App = "wx0123456789abcdef"
+	link := linkOf(target, "")
+	link.URL = url
+	return link
 }
 
 func TestALinkComesBackFromItsRecordUnchanged(t *testing.T) {
@@ -113,7 +127,7 @@ func TestRecordsAreReadForever(t *testing.T) {
 func writeGolden(t *testing.T, path string, links map[string]broker.Link) {
 	t.Helper()
 	var out strings.Builder
-	for _, name := range []string{"plain", "used", "home", "days", "at", "full"} {
+	for _, name := range []string{"plain", "used", "home", "days", "at", "full", "scheme", "short", "permanent", "answered"} {
 		record, err := cache.EncodeLink(links[name])
 		if err != nil {
 			t.Fatal(err)

@@ -157,6 +157,8 @@ type report struct {
 	Damaged      int   `json:"damaged"`
 	Unlisted     int   `json:"unlisted"`
 	LeadsNowhere int   `json:"leads_nowhere"`
+	Unfindable   int   `json:"unfindable"`
+	StrayURLs    int   `json:"stray_urls"`
 	Bytes        int64 `json:"bytes"`
 }
 
@@ -202,6 +204,8 @@ func reportTable(r cache.Report) table {
 		{"damaged records", strconv.Itoa(r.Damaged)},
 		{"links never purged", strconv.Itoa(r.Unlisted)},
 		{"ends of no link", strconv.Itoa(r.LeadsNowhere)},
+		{"links not found by URL", strconv.Itoa(r.Unfindable)},
+		{"URLs of no link", strconv.Itoa(r.StrayURLs)},
 		{"size", size(r.Bytes)},
 	}
 }

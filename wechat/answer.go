@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -21,22 +23,17 @@ type answer struct {
 	errMsg  string // without the request id, fit to be shown
 	rid     string
 
-	urlLink     string
 	accessToken Secret
 	expiresIn   int64 // seconds
+
+	fields map[string]json.RawMessage // all there are; none of them holds what must not be shown
 }
 
 // parseAnswer reads an answer in any of the forms seen in the field: errcode as a number, as a string or missing,
 // slashes escaped, a byte order mark in front, unknown fields. What must not be shown is cut out of the errmsg, for
 // the case that somebody on the way repeats it.
 func parseAnswer(body []byte, hidden ...Secret) (answer, error) {
-	var fields struct {
-		ErrCode     json.RawMessage `json:"errcode"`
-		ErrMsg      json.RawMessage `json:"errmsg"`
-		URLLink     json.RawMessage `json:"url_link"`
-		AccessToken json.RawMessage `json:"access_token"`
-		ExpiresIn   json.RawMessage `json:"expires_in"`
-	}
+	var fields map[string]json.RawMessage
 	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\xEF\xBB\xBF")))
 	if len(body) == 0 || body[0] != '{' {
 		return answer{}, errGarbage
@@ -44,19 +41,65 @@ func parseAnswer(body []byte, hidden ...Secret) (answer, error) {
 	if err := json.Unmarshal(body, &fields); err != nil {
 		return answer{}, errGarbage // its text repeats what was read
 	}
-	errCode, err := looseNumber(fields.ErrCode)
+	errCode, err := looseNumber(fields["errcode"])
 	if err != nil {
 		return answer{}, err
 	}
-	expiresIn, err := looseNumber(fields.ExpiresIn)
+	expiresIn, err := looseNumber(fields["expires_in"])
 	if err != nil {
 		return answer{}, err
 	}
-	errMsg, rid := cutRID(hide(looseText(fields.ErrMsg), hidden))
+	errMsg, rid := cutRID(hide(looseText(fields["errmsg"]), hidden))
+	access := Secret(looseText(fields["access_token"]))
+	maps.DeleteFunc(fields, func(_ string, value json.RawMessage) bool { return holds(value, append(hidden, access)) })
 	return answer{
-		errCode: int(errCode), errMsg: tidy(errMsg), rid: rid,
-		urlLink: looseText(fields.URLLink), accessToken: Secret(looseText(fields.AccessToken)), expiresIn: expiresIn,
+		errCode: int(errCode), errMsg: tidy(errMsg), rid: rid, accessToken: access, expiresIn: expiresIn, fields: fields,
 	}, nil
+}
+
+// text gives a field that is a string, empty if there is none.
+func (a answer) text(field string) string { return looseText(a.fields[field]) }
+
+// unknown gives the object of the fields that are neither WeChat's errcode and errmsg nor among the known ones, nil if
+// there are none.
+func (a answer) unknown(known ...string) json.RawMessage {
+	rest := maps.Clone(a.fields)
+	maps.DeleteFunc(rest, func(name string, _ json.RawMessage) bool {
+		return name == "errcode" || name == "errmsg" || slices.Contains(known, name)
+	})
+	if len(rest) == 0 {
+		return nil
+	}
+	return encodeAgain(rest)
+}
+
+// object gives the whole answer, as an object whose errcode is a number.
+func (a answer) object() json.RawMessage {
+	whole := maps.Clone(a.fields)
+	whole["errcode"] = json.RawMessage(strconv.Itoa(a.errCode))
+	return encodeAgain(whole)
+}
+
+// encodeAgain encodes what was just decoded.
+func encodeAgain(fields map[string]json.RawMessage) json.RawMessage {
+	object, err := encodeFields(fields, nil)
+	if err != nil {
+		return nil
+	}
+	return object
+}
+
+// holds reports whether a value shows a secret, however it is escaped.
+func holds(value json.RawMessage, hidden []Secret) bool {
+	var plain any
+	if json.Unmarshal(value, &plain) == nil {
+		if again, err := json.Marshal(plain); err == nil {
+			value = again
+		}
+	}
+	return slices.ContainsFunc(hidden, func(secret Secret) bool {
+		return secret != "" && bytes.Contains(value, []byte(secret))
+	})
 }
 
 // looseNumber reads 40165, "40165" and 40165.0; nothing and null are 0.

@@ -38,20 +38,10 @@ type cloudBaseBody struct {
 	ResourceAppID string `json:"resource_appid,omitempty"`
 }
 
-// encodeTarget gives the body that asks WeChat for a normalised target: one body for one target, byte for byte.
-func encodeTarget(t broker.Target) ([]byte, error) {
-	body := linkBody{Query: t.Query, EnvVersion: t.Env}
-	if t.Path != "" {
-		body.Path = "/" + t.Path
-	}
-	switch {
-	case !t.Expiry.At.IsZero():
-		body.ExpireType, body.ExpireTime = expireAt, t.Expiry.At.Unix()
-	case t.Expiry.Days != 0:
-		body.ExpireType, body.ExpireInterval = expireDays, t.Expiry.Days
-	default:
-		body.ExpireType, body.ExpireInterval = expireDays, livingDays
-	}
+// encodeURLLink gives the body of urllink.generate.
+func encodeURLLink(t broker.Target) ([]byte, error) {
+	body := linkBody{Path: upstreamPath(t), Query: t.Query, EnvVersion: t.Env}
+	body.ExpireType, body.ExpireTime, body.ExpireInterval = expireFields(t.Expiry)
 	if c := t.CloudBase; c != nil {
 		raw, err := encodeFields(cloudBaseBody{c.Env, c.Domain, c.Path, c.Query, c.ResourceAppID}, c.Extra)
 		if err != nil {
@@ -60,6 +50,26 @@ func encodeTarget(t broker.Target) ([]byte, error) {
 		body.CloudBase = raw
 	}
 	return encodeFields(body, t.Extra)
+}
+
+// upstreamPath gives the page as WeChat gets it; the home page is empty.
+func upstreamPath(t broker.Target) string {
+	if t.Path == "" {
+		return ""
+	}
+	return "/" + t.Path
+}
+
+// expireFields says in WeChat's words when a link shall end.
+func expireFields(e broker.Expiry) (expireType int, expireTime int64, expireInterval int) {
+	switch {
+	case !e.At.IsZero():
+		return expireAt, e.At.Unix(), 0
+	case e.Days != 0:
+		return expireDays, 0, e.Days
+	default:
+		return expireDays, 0, livingDays
+	}
 }
 
 // encodeFields gives the object of the known fields with the extra ones behind them. Normalisation has seen to it

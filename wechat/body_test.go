@@ -32,18 +32,59 @@ func TestWhatGoesToWeChat(t *testing.T) {
 		}}},
 		{"extra", broker.Target{Path: "p", Extra: json.RawMessage(`{"safety_notice":true, "a":{"z":1,"b":"茶 & <milk>"}}`)}},
 		{"scope_stays_here", broker.Target{Path: "p", Scope: "campaign-7"}},
+
+		{"scheme_home", broker.Target{Kind: broker.Scheme}},
+		{"scheme", broker.Target{Kind: broker.Scheme, Path: "pages/item", Query: "?b=2&a=1", Env: broker.Develop, Expiry: broker.Expiry{Days: 7}}},
+		{"scheme_at", broker.Target{Kind: broker.Scheme, Path: "p", Expiry: broker.Expiry{At: time.Unix(1772424000, 0)}}},
+		{"scheme_extra", broker.Target{Kind: broker.Scheme, Path: "p", Extra: json.RawMessage(`{"z":1,"jump_wxa":{"newer":"<&>","a":[1.0]}}`)}},
+		{"scheme_extra_within", broker.Target{Kind: broker.Scheme, Path: "p", Extra: json.RawMessage(`{"jump_wxa":{"newer":true}}`)}},
+		{"scheme_extra_beside", broker.Target{Kind: broker.Scheme, Path: "p", Extra: json.RawMessage(`{"jump_wxa":{},"newer":true}`)}},
+
+		{"short_link", broker.Target{Kind: broker.ShortLink, Path: "/pages/item", Query: "b=2&a=1&", Title: " 茶 & milk "}},
+		{"short_link_permanent", broker.Target{Kind: broker.ShortLink, Path: "p", Expiry: broker.Expiry{Never: true}}},
+		{"short_link_extra", broker.Target{Kind: broker.ShortLink, Path: "p", Extra: json.RawMessage(`{"newer":{"path":1}}`)}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			sent := make(chan string, 1)
 			url := rawServer(t, withToken(func(request string) string {
 				sent <- request
-				return answered(`{"errcode":0,"errmsg":"ok","url_link":"https://wxaurl.cn/x"}`)
+				return answered(`{"errcode":0,"errmsg":"ok","url_link":"https://wxaurl.cn/x","openlink":"weixin://dl/business/?t=x","link":"#小程序://x/x"}`)
 			}))
 			if _, err := newClient(t, url, newClock().Now, wechat.TokenStable).Generate(t.Context(), target(t, test.given)); err != nil {
 				t.Fatal(err)
 			}
 			golden(t, "sent/"+test.name+".http", withoutPort(received(t, sent), url))
+		})
+	}
+}
+
+// TestHowWeChatIsAskedAboutLinks pins each byte on the wire.
+func TestHowWeChatIsAskedAboutLinks(t *testing.T) {
+	for name, ask := range map[string]func(c *wechat.Client) error{
+		"query_urllink": func(c *wechat.Client) error {
+			_, err := c.Inspect(t.Context(), shop, broker.URLLink, "https://wxaurl.cn/x?cq=a%3D1")
+			return err
+		},
+		"queryscheme": func(c *wechat.Client) error {
+			_, err := c.Inspect(t.Context(), shop, broker.Scheme, "weixin://dl/business/?t=x&cq=a%3D1")
+			return err
+		},
+		"query_visits": func(c *wechat.Client) error {
+			_, err := c.Visits(t.Context(), shop)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sent := make(chan string, 1)
+			url := rawServer(t, withToken(func(request string) string {
+				sent <- request
+				return answered(`{"errcode":0,"url_link_info":{},"scheme_info":{},"quota_info":{"remain_visit_quota":"5"}}`)
+			}))
+			if err := ask(newClient(t, url, newClock().Now, wechat.TokenStable)); err != nil {
+				t.Fatal(err)
+			}
+			golden(t, "sent/"+name+".http", withoutPort(received(t, sent), url))
 		})
 	}
 }

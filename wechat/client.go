@@ -59,20 +59,24 @@ func (c *Client) Generate(ctx context.Context, target broker.Target) (broker.Gen
 	if !ok {
 		return broker.Generated{}, unspent(broker.UnknownApp, "no app of that appid is configured")
 	}
-	body, err := encodeTarget(target)
+	made, ok := recipes[target.Kind]
+	if !ok {
+		return broker.Generated{}, unspent(broker.Internal, "there is no recipe for kind %q", target.Kind)
+	}
+	body, err := made.encode(target)
 	if err != nil {
 		return broker.Generated{}, unspent(broker.Internal, "the target is not normalised: %w", err)
 	}
-	got, err := c.ask(ctx, a, "/wxa/generate_urllink", body)
-	switch {
+	got, err := c.ask(ctx, a, made.path, body)
+	switch link := got.text(made.field); {
 	case err != nil:
 		return broker.Generated{}, err
 	case got.errCode != 0:
-		return broker.Generated{}, got.linkError()
-	case got.urlLink == "":
+		return broker.Generated{}, got.linkError(made.refusals)
+	case link == "":
 		return broker.Generated{}, unavailable("WeChat's answer holds no link")
 	default:
-		return broker.Generated{URL: got.urlLink, SentAt: got.sent}, nil
+		return broker.Generated{URL: link, SentAt: got.sent, Extra: got.unknown(made.field)}, nil
 	}
 }
 

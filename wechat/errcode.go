@@ -22,7 +22,7 @@ const notWhitelisted = 40164
 
 const defect = "WeChat could not read the call: this is a defect of linkbroker, please report it with the request id"
 
-// linkRefusals are the errcodes of urllink.generate. Those not listed are passed on as they are (broker.Upstream).
+// linkRefusals are the errcodes that all calls for links have. Those not listed are passed on as they are (broker.Upstream).
 // In all of them nothing was generated.
 var linkRefusals = map[int]refusal{
 	-1: {broker.Unavailable, "WeChat is busy", time.Second},
@@ -70,9 +70,12 @@ var tokenRefusals = map[int]refusal{
 // deadToken are the errcodes that say a token is not good (any more).
 var deadToken = map[int]bool{40001: true, 40014: true, 42001: true, 41001: true}
 
-// linkError is what an answer of urllink.generate without a link means. Its errcode is not one of deadToken.
-func (a answer) linkError() error {
-	known, ok := linkRefusals[a.errCode]
+// linkError is what an errcode means that is neither 0 nor one of deadToken. A call may have some of its own.
+func (a answer) linkError(own map[int]refusal) error {
+	known, ok := own[a.errCode]
+	if !ok {
+		known, ok = linkRefusals[a.errCode]
+	}
 	if !ok {
 		known = refusal{code: broker.Upstream, message: cmp.Or(a.errMsg, "WeChat refuses without a word")}
 	}

@@ -6,6 +6,8 @@ import (
 	"crypto/x509"
 	"net"
 	"net/http"
+
+	"linkbroker/broker"
 )
 
 // ParseError is what an answer of a generate call means, for the fuzz target.
@@ -15,10 +17,35 @@ func ParseError(body []byte, hidden ...Secret) (link string, err error) {
 	case err != nil:
 		return "", err
 	case got.errCode != 0:
-		return "", got.linkError()
+		return "", got.linkError(nil)
 	default:
-		return got.urlLink, nil
+		return got.text("url_link"), nil
 	}
+}
+
+// Encode gives the body with which WeChat is asked for a target.
+func Encode(target broker.Target) ([]byte, error) { return recipes[target.Kind].encode(target) }
+
+// ParseInspected is what an answer says of a URL Link, for the fuzz target.
+func ParseInspected(body []byte) (broker.Inspected, error) {
+	got, err := parseAnswer(body)
+	switch {
+	case err != nil:
+		return broker.Inspected{}, unavailable("%w", err)
+	case got.errCode != 0:
+		return broker.Inspected{}, got.linkError(inquiryRefusals)
+	default:
+		return got.inspected("url_link_info")
+	}
+}
+
+// ParseVisits is how many visits an answer says to be left, for the fuzz target.
+func ParseVisits(body []byte) (int64, error) {
+	got, err := parseAnswer(body)
+	if err != nil {
+		return 0, err
+	}
+	return got.visits()
 }
 
 // DialWith makes the client connect in another way: over connections in memory, for testing/synctest.

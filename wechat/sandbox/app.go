@@ -21,14 +21,18 @@ type app struct {
 	second int64 // the second in which calls were last counted
 	calls  int   // in it
 
-	day    string // the quota day in which links were last counted
-	used   int    // links made in it
-	visits int    // links opened in it
+	day       string // the quota day in which links were last counted
+	used      int    // URL Links and schemes made in it
+	visits    int    // links opened in it
+	short     int    // short links made in it
+	permanent int    // permanent ones made ever
 }
 
 func newApp(a App, tokenLife time.Duration) *app {
 	a.DailyQuota = cmp.Or(a.DailyQuota, 500_000)
 	a.Rate = cmp.Or(a.Rate, 200)
+	a.ShortLinkQuota = cmp.Or(a.ShortLinkQuota, 1_000_000)
+	a.PermanentShortLinks = cmp.Or(a.PermanentShortLinks, 100_000)
 	return &app{App: a, tokens: tokens{life: cmp.Or(tokenLife, 2*time.Hour)}}
 }
 
@@ -44,7 +48,7 @@ func (a *app) tooFast(now time.Time) bool {
 // turnDay begins to count anew when the quota day has changed.
 func (a *app) turnDay(now time.Time) {
 	if day := quotaDay(now); day != a.day {
-		a.day, a.used, a.visits = day, 0, 0
+		a.day, a.used, a.visits, a.short = day, 0, 0, 0
 	}
 }
 

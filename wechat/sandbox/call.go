@@ -74,6 +74,9 @@ func (w *WeChat) answer(c *call, method string, fault Fault, work handler) field
 		w.stats.Errcodes[int(code)]++
 		return code.refused(c.now)
 	}
+	if change := faults[fault.Name].change; change != nil {
+		change(answer, c.now)
+	}
 	return answer
 }
 

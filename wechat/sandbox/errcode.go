@@ -15,16 +15,19 @@ const (
 	tokenInvalid    errcode = 40001
 	grantInvalid    errcode = 40002
 	appidInvalid    errcode = 40013
+	pageInvalid     errcode = 40066
 	argumentInvalid errcode = 40097
 	secretInvalid   errcode = 40125
 	ipNotListed     errcode = 40164
 	pathInvalid     errcode = 40165
 	queryInvalid    errcode = 40212
+	titleInvalid    errcode = 40225
 	secretFrozen    errcode = 40243
 	tokenMissing    errcode = 41001
 	tokenExpired    errcode = 42001
 	wantsGET        errcode = 43001
 	wantsPOST       errcode = 43002
+	shopsOnly       errcode = 43104
 	bodyEmpty       errcode = 44002
 	tooFast         errcode = 44990
 	quotaUsedUp     errcode = 44993
@@ -32,6 +35,7 @@ const (
 	callsTooFast    errcode = 45011
 	jsonInvalid     errcode = 47001
 	notReleased     errcode = 85079
+	permanentUsedUp errcode = 85400
 	expiryInvalid   errcode = 85401
 	envInvalid      errcode = 85402
 	linkUnknown     errcode = 85403
@@ -43,16 +47,19 @@ var messages = map[errcode]string{ //nolint:gosec // texts about secrets, not se
 	tokenInvalid:    "invalid credential, access_token is invalid or not latest, more details at https://mmbizurl.cn/s/help",
 	grantInvalid:    "invalid grant_type",
 	appidInvalid:    "invalid appid",
+	pageInvalid:     "invalid url",
 	argumentInvalid: "invalid args",
 	secretInvalid:   "invalid appsecret",
 	ipNotListed:     "invalid ip 203.0.113.7 ipv6 ::ffff:203.0.113.7, not in whitelist",
 	pathInvalid:     "invalid weapp pagepath",
 	queryInvalid:    "invalid query",
+	titleInvalid:    "invalid page title",
 	secretFrozen:    "appsecret is frozen",
 	tokenMissing:    "access_token missing",
 	tokenExpired:    "access_token expired",
 	wantsGET:        "require GET method",
 	wantsPOST:       "require POST method",
+	shopsOnly:       "no permission",
 	bodyEmpty:       "empty post data",
 	tooFast:         "reach max api minute quota limit",
 	quotaUsedUp:     "reach max api daily quota limit",
@@ -60,6 +67,7 @@ var messages = map[errcode]string{ //nolint:gosec // texts about secrets, not se
 	callsTooFast:    "api minute-quota reach limit, must slower retry next minute",
 	jsonInvalid:     "data format error",
 	notReleased:     "the weapp has no released version",
+	permanentUsedUp: "reach max permanent short link limit",
 	expiryInvalid:   "invalid expire_time",
 	envInvalid:      "invalid env_version",
 	linkUnknown:     "url_link not found",

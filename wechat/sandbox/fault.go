@@ -13,6 +13,9 @@ import (
 const (
 	generateRoute = "/wxa/generate_urllink"
 	anyRoute      = "*"
+
+	schemeRoute    = "/wxa/generatescheme"
+	shortLinkRoute = "/wxa/genwxashortlink"
 )
 
 // Fault is something that goes wrong from now on. Faults that refuse make nothing; all others do the work, and only
@@ -35,6 +38,7 @@ type faultKind struct {
 	every   int     // 0 = each call
 	delay   time.Duration
 	send    func(rw http.ResponseWriter, r *http.Request, answer fields) // how the answer suffers; nil = not at all
+	change  func(answer fields, now time.Time)                           // what it says otherwise; nil = nothing
 }
 
 // faults are all there are.
@@ -47,13 +51,18 @@ var faults = map[string]faultKind{
 	"flaky_path":     {Does: "40165 for a good path, each third call", errcode: pathInvalid, every: 3},
 	"not_released":   {Does: "85079, no released version", errcode: notReleased},
 	"ip":             {Does: "40164, this machine is not on the whitelist", errcode: ipNotListed},
+	"shops_only":     {Does: "43104, the mini program is no shop", errcode: shopsOnly},
+	"permanent":      {Does: "85400, no permanent short link is left", errcode: permanentUsedUp},
+	"lost":           {Does: "85403, no such link", errcode: linkUnknown},
+	"ended":          {Does: "an expire_time an hour from now, to who asks about a link", change: endSoon},
 	"frozen":         {Does: "40243, the secret is frozen", errcode: secretFrozen},
 	"errcode":        {Does: "the errcode given"},
 	"html":           {Does: "a web page", send: sendHTML},
 	"empty":          {Does: "nothing, with status 200", send: sendNothing},
 	"bad_gateway":    {Does: "status 502", send: sendBadGateway},
 	"redirect":       {Does: "a 307 to another host", send: sendRedirect},
-	"foreign_host":   {Does: "a link of a host that is not WeChat's", send: sendForeign},
+	"foreign_host":   {Does: "a link that is not WeChat's", send: sendForeign},
+	"new_field":      {Does: "a field that nobody knows yet", change: addField},
 	"string_errcode": {Does: "errcode as a string, escaped slashes, a byte order mark, unknown fields", send: sendSloppy},
 	"cut":            {Does: "half of the answer, then the connection ends", send: sendHalf},
 	"endless":        {Does: "an answer without end", send: sendEndless},

@@ -29,6 +29,22 @@ type linkBody struct {
 // generate answers POST /wxa/generate_urllink. A refused call counts for the rate but not for the day's quota
 // (assumed).
 func (w *WeChat) generate(c *call) (fields, errcode) {
+	var body linkBody
+	return w.make(c, &body, "url_link", func(a *app) (*link, errcode) {
+		made, code := a.newLink(body, c.now)
+		if code == ok {
+			code = checkCloudBase(body.CloudBase)
+		}
+		if code != ok {
+			return nil, code
+		}
+		made.Kind, made.CloudBase = urlLink, body.CloudBase
+		return made, a.spendLink()
+	})
+}
+
+// make does what all calls have in common that make a link: reads the body, and remembers what work made of it.
+func (w *WeChat) make(c *call, body any, field string, work func(a *app) (*link, errcode)) (fields, errcode) {
 	a, code := w.caller(c)
 	if code != ok {
 		return nil, code
@@ -36,23 +52,30 @@ func (w *WeChat) generate(c *call) (fields, errcode) {
 	if a.tooFast(c.now) {
 		return nil, tooFast
 	}
-	var body linkBody
-	if code := c.decode(&body); code != ok {
+	if code := c.decode(body); code != ok {
 		return nil, code
 	}
-	made, code := a.newLink(body, c.now)
+	a.turnDay(c.now)
+	made, code := work(a)
 	if code != ok {
 		return nil, code
 	}
-	if a.turnDay(c.now); a.used >= a.DailyQuota {
-		return nil, quotaUsedUp
-	}
-	a.used++
-	made.Day, made.Used = a.day, a.used
+	made.App, made.Created = a.ID, c.now.Unix()
+	made.Day, made.Used, made.Short, made.Permanent = a.day, a.used, a.short, a.permanent
 	w.links.add(made)
 	c.made = made
 	w.stats.Generated++
-	return fields{"errcode": 0, "errmsg": "ok", "url_link": linkPrefix + made.Ticket}, ok
+	w.stats.ByKind[made.Kind]++
+	return fields{"errcode": 0, "errmsg": "ok", field: made.url()}, ok
+}
+
+// spendLink counts a URL Link or a scheme, which share one quota.
+func (a *app) spendLink() errcode {
+	if a.used >= a.DailyQuota {
+		return quotaUsedUp
+	}
+	a.used++
+	return ok
 }
 
 // newLink checks what is asked as WeChat does.
@@ -75,12 +98,8 @@ func (a *app) newLink(body linkBody, now time.Time) (*link, errcode) {
 	if code != ok {
 		return nil, code
 	}
-	if code := checkCloudBase(body.CloudBase); code != ok {
-		return nil, code
-	}
 	return &link{
-		Ticket: newTicket(), App: a.ID, Path: path, Query: body.Query, Env: body.EnvVersion,
-		Created: now.Unix(), Expires: expires.Unix(), CloudBase: body.CloudBase,
+		Ticket: newTicket(), Path: path, Query: body.Query, Env: body.EnvVersion, Expires: expires.Unix(),
 	}, ok
 }
 

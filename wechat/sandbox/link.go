@@ -8,8 +8,19 @@ import (
 	"fmt"
 )
 
-// linkPrefix is what a link is made of, and its ticket. The host is WeChat's; /t/{ticket} shows the same link here.
-const linkPrefix = "https://wxaurl.cn/"
+// What the kinds of link begin with, before their ticket. The host is WeChat's; /t/{ticket} shows the same link here.
+const (
+	linkPrefix   = "https://wxaurl.cn/"
+	schemePrefix = "weixin://dl/business/?t="
+	shortPrefix  = "#小程序://"
+)
+
+// The kinds of link.
+const (
+	urlLink   = "url_link"
+	scheme    = "scheme"
+	shortLink = "short_link"
+)
 
 func newTicket() string { return rand.Text()[:11] }
 
@@ -17,16 +28,33 @@ func newTicket() string { return rand.Text()[:11] }
 type link struct {
 	Number    int             `json:"number"` // of all that were ever made, from 1
 	Ticket    string          `json:"ticket"`
+	Kind      string          `json:"kind,omitempty"` // empty = url_link
+	Title     string          `json:"title,omitempty"`
 	App       string          `json:"app"`
 	Path      string          `json:"path,omitempty"`
 	Query     string          `json:"query,omitempty"`
 	Env       string          `json:"env"`
 	Created   int64           `json:"created"` // Unix seconds, as Expires
-	Expires   int64           `json:"expires"`
+	Expires   int64           `json:"expires"` // 0 = never
 	CloudBase json.RawMessage `json:"cloud_base,omitempty"`
 
 	Day  string `json:"day"`  // its quota day
-	Used int    `json:"used"` // the day's links of the app, up to this one
+	Used int    `json:"used"` // the day's URL Links and schemes of the app, up to this one
+
+	Short     int `json:"short,omitempty"`     // the day's short links, and
+	Permanent int `json:"permanent,omitempty"` // all permanent ones, up to this one
+}
+
+// url is the link as WeChat hands it out.
+func (l *link) url() string {
+	switch l.Kind {
+	case scheme:
+		return schemePrefix + l.Ticket
+	case shortLink:
+		return shortPrefix + cmp.Or(l.Title, "Fake") + "/" + l.Ticket
+	default:
+		return linkPrefix + l.Ticket
+	}
 }
 
 // links remembers the newest links: a ring of slots, in which a new link takes the place of the oldest.
@@ -93,8 +121,19 @@ func (w *WeChat) restore(ctx context.Context) {
 		}
 		w.links.put(&l)
 		w.links.number = max(w.links.number, l.Number)
-		if a, known := w.apps[l.App]; known && (l.Day > a.day || l.Day == a.day && l.Used > a.used) {
-			a.day, a.used = l.Day, l.Used
+		if a, known := w.apps[l.App]; known {
+			a.recount(&l)
 		}
+	}
+}
+
+// recount brings an app's counts up to those of one of its links.
+func (a *app) recount(l *link) {
+	a.permanent = max(a.permanent, l.Permanent)
+	switch {
+	case l.Day > a.day:
+		a.day, a.used, a.short = l.Day, l.Used, l.Short
+	case l.Day == a.day:
+		a.used, a.short = max(a.used, l.Used), max(a.short, l.Short)
 	}
 }

@@ -29,9 +29,16 @@ func (w *WeChat) ticketPage(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	sendPage(rw, http.StatusOK, ticketTemplate, map[string]any{
-		"Link": l, "CloudBase": string(l.CloudBase), "URL": linkPrefix + l.Ticket,
-		"Expires": time.Unix(l.Expires, 0).In(shanghai).Format(time.RFC3339), "Dead": now.Unix() >= l.Expires,
+		"Link": l, "CloudBase": string(l.CloudBase), "URL": l.url(), "Expires": l.expires(),
+		"Dead": l.Expires != 0 && now.Unix() >= l.Expires,
 	})
+}
+
+func (l *link) expires() string {
+	if l.Expires == 0 {
+		return "never"
+	}
+	return time.Unix(l.Expires, 0).In(shanghai).Format(time.RFC3339)
 }
 
 func sendPage(rw http.ResponseWriter, status int, page *template.Template, data any) {
@@ -64,7 +71,8 @@ var indexTemplate = template.Must(template.New("index").Parse(`<!DOCTYPE html>
 td{padding:.1rem 1rem .1rem 0;vertical-align:top}code{background:#8882}pre{overflow:auto;background:#8882;padding:1rem}</style>
 <h1>Fake WeChat</h1>
 <p>It answers as api.weixin.qq.com does: <code>POST /cgi-bin/stable_token</code>, <code>GET /cgi-bin/token</code>,
-<code>POST /wxa/generate_urllink</code>, <code>POST /wxa/query_urllink</code>. Its links open nothing on a phone;
+<code>POST /wxa/generate_urllink</code>, <code>/wxa/generatescheme</code>, <code>/wxa/genwxashortlink</code>,
+<code>/wxa/query_urllink</code>, <code>/wxa/queryscheme</code>. Its links open nothing on a phone;
 <code>/t/</code> and a link's last part shows where one leads.
 <h2>Faults</h2>
 <pre>curl -X POST {{.Host}}/sandbox/faults -d '{"fault":"slow","delay":"2s","times":10}'

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // endless answers end after all, for a client that never stops reading.
@@ -43,10 +44,28 @@ func sendRedirect(rw http.ResponseWriter, r *http.Request, _ fields) {
 }
 
 func sendForeign(rw http.ResponseWriter, _ *http.Request, answer fields) {
-	if link, made := answer["url_link"].(string); made {
-		answer["url_link"] = strings.Replace(link, linkPrefix, "https://wxaurl.cn.example.net/", 1)
+	for field, foreign := range map[string][2]string{
+		"url_link": {linkPrefix, "https://wxaurl.cn.example.net/"},
+		"openlink": {schemePrefix, "weixin://dl/pay/?t="},
+		"link":     {shortPrefix, "https://example.net/"},
+	} {
+		if link, made := answer[field].(string); made {
+			answer[field] = strings.Replace(link, foreign[0], foreign[1], 1)
+		}
 	}
 	sendJSON(rw, encode(answer))
+}
+
+func addField(answer fields, _ time.Time) {
+	answer["notice"] = fields{"level": 1, "text": "<new> & unknown"}
+}
+
+func endSoon(answer fields, now time.Time) {
+	for _, name := range []string{"url_link_info", "scheme_info"} {
+		if info, is := answer[name].(fields); is {
+			info["expire_time"] = now.Add(time.Hour).Unix()
+		}
+	}
 }
 
 // sendSloppy has all that was ever seen in an answer at once.

@@ -12,7 +12,8 @@ type Stats struct {
 	Faults   map[string]int `json:"faults"`   // how often each struck
 
 	Generated int            `json:"generated"`  // links made
-	UsedToday map[string]int `json:"used_today"` // links made by app in this quota day, with those before a restart
+	ByKind    map[string]int `json:"by_kind"`    // the same by kind
+	UsedToday map[string]int `json:"used_today"` // URL Links and schemes made by app in this quota day, with those before a restart
 	Tokens    int            `json:"tokens"`     // tokens handed out, equal ones counted each time
 
 	InFlight        int `json:"in_flight"`          // calls under way
@@ -32,7 +33,7 @@ type stats struct {
 
 func newStats() stats {
 	return stats{
-		Stats:  Stats{Calls: map[string]int{}, Errcodes: map[int]int{}, Faults: map[string]int{}},
+		Stats:  Stats{Calls: map[string]int{}, Errcodes: map[int]int{}, Faults: map[string]int{}, ByKind: map[string]int{}},
 		bodies: map[string]int{},
 	}
 }
@@ -41,19 +42,30 @@ func (s *stats) enter(c *call) {
 	s.Calls[c.route]++
 	s.InFlight++
 	s.MaxInFlight = max(s.MaxInFlight, s.InFlight)
-	if c.route == generateRoute {
-		s.bodies[string(c.body)]++
-		s.MaxSameInFlight = max(s.MaxSameInFlight, s.bodies[string(c.body)])
+	if body, generates := c.generates(); generates {
+		s.bodies[body]++
+		s.MaxSameInFlight = max(s.MaxSameInFlight, s.bodies[body])
 	}
 }
 
 func (s *stats) leave(c *call) {
 	s.InFlight--
-	if c.route != generateRoute {
+	body, generates := c.generates()
+	if !generates {
 		return
 	}
-	if s.bodies[string(c.body)]--; s.bodies[string(c.body)] == 0 {
-		delete(s.bodies, string(c.body))
+	if s.bodies[body]--; s.bodies[body] == 0 {
+		delete(s.bodies, body)
+	}
+}
+
+// generates reports whether the call is one that makes a link, and which.
+func (c *call) generates() (body string, yes bool) {
+	switch c.route {
+	case generateRoute, schemeRoute, shortLinkRoute:
+		return c.route + " " + string(c.body), true
+	default:
+		return "", false
 	}
 }
 
@@ -63,6 +75,7 @@ func (w *WeChat) Stats() Stats {
 	defer w.mu.Unlock()
 	seen := w.stats.Stats
 	seen.Calls, seen.Errcodes, seen.Faults = maps.Clone(seen.Calls), maps.Clone(seen.Errcodes), maps.Clone(seen.Faults)
+	seen.ByKind = maps.Clone(seen.ByKind)
 	seen.UsedToday = make(map[string]int, len(w.apps))
 	for id, a := range w.apps {
 		a.turnDay(w.clock())

@@ -13,8 +13,11 @@ type App struct {
 	Secret string
 	Pages  []string // the pages of its released version; empty = every page is there
 
-	DailyQuota int // links a day; 0 = 500,000
+	DailyQuota int // URL Links and schemes a day; 0 = 500,000
 	Rate       int // generate calls a second; 0 = 200
+
+	ShortLinkQuota      int // short links a day; 0 = 1,000,000
+	PermanentShortLinks int // permanent short links in all; 0 = 100,000
 }
 
 // Config is what a fake WeChat is made of.
@@ -57,8 +60,11 @@ func New(ctx context.Context, cfg Config) *WeChat {
 	w.restore(ctx)
 	w.serve("/cgi-bin/stable_token", http.MethodPost, w.stableToken)
 	w.serve("/cgi-bin/token", http.MethodGet, w.legacyToken)
-	w.serve("/wxa/generate_urllink", http.MethodPost, w.generate)
-	w.serve("/wxa/query_urllink", http.MethodPost, w.query)
+	w.serve(generateRoute, http.MethodPost, w.generate)
+	w.serve(schemeRoute, http.MethodPost, w.generateScheme)
+	w.serve(shortLinkRoute, http.MethodPost, w.generateShortLink)
+	w.serve("/wxa/query_urllink", http.MethodPost, w.queryURLLink)
+	w.serve("/wxa/queryscheme", http.MethodPost, w.queryScheme)
 	w.mux.HandleFunc("GET /sandbox/faults", w.listFaults)
 	w.mux.HandleFunc("POST /sandbox/faults", w.postFault)
 	w.mux.HandleFunc("DELETE /sandbox/faults", w.deleteFaults)

@@ -1,0 +1,82 @@
+// Asks for links through github.com/silenceper/wechat: a question a line in, an answer a line out (cli/sdk_test.go).
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"log"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/silenceper/wechat/v2"
+	"github.com/silenceper/wechat/v2/cache"
+	"github.com/silenceper/wechat/v2/miniprogram"
+	"github.com/silenceper/wechat/v2/miniprogram/config"
+	"github.com/silenceper/wechat/v2/miniprogram/urllink"
+	"github.com/silenceper/wechat/v2/util"
+)
+
+type question struct {
+	Path    string
+	Queries []string // asked all at once
+}
+
+type answer struct {
+	Token string `json:"token"`
+	Links []link `json:"links"`
+}
+
+type link struct {
+	URL     string `json:"url"`
+	ErrCode int64  `json:"errcode"`
+	Error   string `json:"error"`
+}
+
+func main() {
+	broker := os.Getenv("LINKBROKER_URL") // https://go.example.com/k/API_KEY
+	util.SetURIModifier(func(uri string) string {
+		return strings.Replace(uri, "https://api.weixin.qq.com", broker, 1)
+	})
+	mini := wechat.NewWechat().GetMiniProgram(&config.Config{
+		AppID:       os.Getenv("WECHAT_APPID"),
+		AppSecret:   os.Getenv("WECHAT_SECRET"),
+		Cache:       cache.NewMemory(),
+		UseStableAK: os.Getenv("STABLE") != "",
+	})
+
+	in, out := json.NewDecoder(os.Stdin), json.NewEncoder(os.Stdout)
+	for in.More() {
+		var q question
+		if err := in.Decode(&q); err != nil {
+			log.Fatal(err)
+		}
+		token, err := mini.GetContext().GetAccessToken()
+		if err != nil {
+			log.Print(err)
+		}
+		if err := out.Encode(answer{token, ask(mini, q)}); err != nil {
+			log.Fatal(err)
+		}
+	}
+}
+
+func ask(mini *miniprogram.MiniProgram, q question) []link {
+	links := make([]link, len(q.Queries))
+	var all sync.WaitGroup
+	for i, query := range q.Queries {
+		all.Go(func() {
+			url, err := mini.GetURLLink().Generate(&urllink.ULParams{Path: q.Path, Query: query})
+			links[i].URL = url
+			var refused *util.CommonError
+			if errors.As(err, &refused) {
+				links[i].ErrCode = refused.ErrCode
+			}
+			if err != nil {
+				links[i].Error = err.Error()
+			}
+		})
+	}
+	all.Wait()
+	return links
+}
