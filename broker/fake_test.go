@@ -3,6 +3,7 @@ package broker_test
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -24,7 +25,8 @@ const day = 24 * time.Hour
 type wechat struct {
 	takes  time.Duration
 	answer func(call int, target broker.Target) error
-	host   string        // of its links; wxaurl.cn
+	host   string // of its links; wxaurl.cn
+	extra  json.RawMessage
 	ahead  time.Duration // of the clock that tells when a call was sent
 
 	mu       sync.Mutex
@@ -66,7 +68,18 @@ func (w *wechat) Generate(ctx context.Context, target broker.Target) (broker.Gen
 	w.mu.Lock()
 	w.byTarget[key]++
 	w.mu.Unlock()
-	return broker.Generated{URL: fmt.Sprintf("https://%s/%d", cmp.Or(w.host, "wxaurl.cn"), call), SentAt: sent.Add(w.ahead)}, nil
+	return broker.Generated{URL: w.link(target.Kind, call), SentAt: sent.Add(w.ahead), Extra: w.extra}, nil
+}
+
+func (w *wechat) link(kind broker.Kind, call int) string {
+	switch kind {
+	case broker.Scheme:
+		return fmt.Sprintf("weixin://dl/business/?t=%d", call)
+	case broker.ShortLink:
+		return fmt.Sprintf("#小程序://x/%d", call)
+	default:
+		return fmt.Sprintf("https://%s/%d", cmp.Or(w.host, "wxaurl.cn"), call)
+	}
 }
 
 func (w *wechat) called() int {
