@@ -16,6 +16,7 @@ type Grant struct {
 	Origins []string   `json:"origins,omitempty"`      // of web pages that may read answers, like https://shop.example.com
 
 	NoCloudBase bool `json:"no_cloud_base,omitempty"` // cloud_base is refused
+	PassThrough bool `json:"pass_through,omitempty"`  // it may make the other calls of WeChat's that its apps pass on
 
 	RequestsPerSecond    float64 `json:"requests_per_second,omitempty"`    // 0 = no limit
 	GenerationsPerMinute int     `json:"generations_per_minute,omitempty"` // 0 = no limit
@@ -197,6 +198,8 @@ func (c Client) Check() error {
 		return Errorf(InvalidArgument, "a client's end lies beyond the year 9999, which no JSON can tell")
 	case c.Publishable && c.Role == RoleAdmin:
 		return Errorf(InvalidArgument, "a publishable key cannot be an administrator's")
+	case c.Grant.PassThrough && (c.Publishable || !c.Role.Includes(RoleGenerate)):
+		return Errorf(InvalidArgument, "pass_through is for secret keys of role generate or admin: what is passed on WeChat does in the app's name")
 	case c.Publishable && (len(c.Grant.Origins) == 0 || len(c.Grant.Paths) == 0 || c.Grant.GenerationsPerDay == 0):
 		return Errorf(InvalidArgument, "a publishable key needs origins, paths and generations_per_day: everybody knows it")
 	}

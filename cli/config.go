@@ -52,7 +52,10 @@ type AppConfig struct {
 	AppID           string           `koanf:"appid"`
 	Secret          wechat.Secret    `koanf:"secret"`
 	BaseURL         string           `koanf:"base_url"`
+	FallbackURLs    []string         `koanf:"fallback_urls"`
 	Token           wechat.TokenMode `koanf:"token"`
+	TokenSource     SourceConfig     `koanf:"token_source"`
+	FromAppID       string           `koanf:"from_appid"`
 	Rate            float64          `koanf:"rate"`
 	DailyQuota      int64            `koanf:"daily_quota"`
 	Share           string           `koanf:"share"`
@@ -61,6 +64,22 @@ type AppConfig struct {
 	LinkHosts       []string         `koanf:"link_hosts"`
 	QuotaTimezone   string           `koanf:"quota_timezone"`
 	PrewarmReserve  float64          `koanf:"prewarm_reserve"`
+	PassThrough     []string         `koanf:"pass_through"`
+}
+
+// SourceConfig is where an access token comes from that is not asked of WeChat: a server or a file.
+type SourceConfig struct {
+	URL            tokenURL       `koanf:"url"`
+	Headers        []HeaderConfig `koanf:"headers"`
+	TokenField     string         `koanf:"token_field"`
+	ExpiresInField string         `koanf:"expires_in_field"`
+	File           string         `koanf:"file"`
+}
+
+// HeaderConfig is a header of a call to a token server.
+type HeaderConfig struct {
+	Name  string        `koanf:"name"`
+	Value wechat.Secret `koanf:"value"`
 }
 
 // LimitsConfig bounds what an address may do that shows a key which everybody knows, or a wrong one.
@@ -152,6 +171,7 @@ func DefaultApp() AppConfig {
 	return AppConfig{
 		BaseURL:         wechat.DefaultBaseURL,
 		Token:           wechat.TokenStable,
+		TokenSource:     SourceConfig{TokenField: "access_token"},
 		Rate:            150,
 		DailyQuota:      500_000,
 		Share:           shareAlways,

@@ -17,7 +17,6 @@ import (
 
 	"linkbroker/broker"
 	"linkbroker/jobs"
-	"linkbroker/wechat"
 )
 
 // check refuses values that cannot work. What it says ends in what to do.
@@ -157,23 +156,7 @@ func (l *loader) checkApps(apps []AppConfig) {
 			l.refuse(at+".expire_time_grain", "must be from 0 (exact) to 24h")
 		}
 		l.checkHosts(at+".link_hosts", app.LinkHosts)
-	}
-}
-
-func (l *loader) checkUpstream(at string, app AppConfig) {
-	l.oneOf(at+".token", string(app.Token), string(wechat.TokenStable), string(wechat.TokenNone))
-	switch secret := string(app.Secret); {
-	case secret == "" && app.Token != wechat.TokenNone:
-		l.refuse(at+".secret", "is missing: it is the AppSecret of the WeChat console, best given as ${WECHAT_SECRET}")
-	case strings.ContainsFunc(secret, func(r rune) bool { return r <= ' ' || r > '~' }):
-		l.refuse(at+".secret", "has a character that is in no AppSecret, such as a space or a line end")
-	}
-	base, err := url.Parse(app.BaseURL)
-	switch {
-	case err != nil || !isPlain(base) || base.Scheme != "https" && base.Scheme != "http":
-		l.refuse(at+".base_url", "must be an address such as https://api.weixin.qq.com, without query")
-	case base.Scheme == "http" && app.Token != wechat.TokenNone && !isLoopback(base.Hostname()):
-		l.refuse(at+".base_url", "must begin with https://: the AppSecret would cross the network in the clear")
+		l.checkPassThrough(at+".pass_through", app.PassThrough)
 	}
 }
 

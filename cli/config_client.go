@@ -24,6 +24,7 @@ type ClientConfig struct {
 	Paths                []PathConfig `koanf:"paths"`
 	EnvVersions          []string     `koanf:"env_versions"`
 	NoCloudBase          bool         `koanf:"no_cloud_base"`
+	PassThrough          bool         `koanf:"pass_through"`
 	Origins              []string     `koanf:"origins"`
 	RequestsPerSecond    float64      `koanf:"requests_per_second"`
 	GenerationsPerMinute int          `koanf:"generations_per_minute"`
@@ -88,6 +89,7 @@ func (c ClientConfig) client() broker.Client {
 			Apps:                 c.Apps,
 			Origins:              c.Origins,
 			NoCloudBase:          c.NoCloudBase,
+			PassThrough:          c.PassThrough,
 			RequestsPerSecond:    c.RequestsPerSecond,
 			GenerationsPerMinute: c.GenerationsPerMinute,
 			GenerationsPerDay:    c.GenerationsPerDay,

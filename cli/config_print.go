@@ -72,6 +72,8 @@ func plain(value any) any {
 			return ""
 		}
 		return v.String()
+	case tokenURL:
+		return v.shown()
 	default:
 		return v
 	}

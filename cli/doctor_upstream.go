@@ -36,7 +36,7 @@ func (d *diagnosis) examineUpstream(ctx context.Context, cfg Config) {
 			reached[app.BaseURL] = d.examineServer(ctx, app.BaseURL)
 		}
 	}
-	client, err := wechat.New(cfg.wechatApps(), time.Now, nil)
+	client, err := wechat.New(cfg.wechatApps(nil), time.Now, nil)
 	if err != nil {
 		d.add(failing, "apps", err.Error(), "")
 		return

@@ -57,6 +57,7 @@ func clientRows(c client, now time.Time) table {
 		{"paths", orAll(describe(c.Paths))},
 		{"env_versions", orAll(c.Envs)},
 		{"no_cloud_base", strconv.FormatBool(c.NoCloudBase)},
+		{"pass_through", strconv.FormatBool(c.PassThrough)},
 		{"origins", orDash(strings.Join(c.Origins, ", "))},
 		{"requests_per_second", orNone(c.RequestsPerSecond)},
 		{"generations_per_minute", orNone(float64(c.GenerationsPerMinute))},

@@ -57,7 +57,7 @@ func newService(ctx context.Context, cfg Config, store *cache.Store, logger *slo
 	s := &service{logger: logger, store: store, clients: clients, running: cfg}
 	s.limits.Store(cfg.Limits.limits())
 	events := newEventLog(logger, time.Now)
-	if s.wechat, err = wechat.New(cfg.wechatApps(), time.Now, events.observeToken); err != nil {
+	if s.wechat, err = wechat.New(cfg.wechatApps(store), time.Now, events.observeToken); err != nil {
 		return nil, err
 	}
 	metrics := handlers.NewMetrics(cfg.appIDs(), build())
@@ -78,7 +78,8 @@ func newService(ctx context.Context, cfg Config, store *cache.Store, logger *slo
 	return s, s.listen(ctx, cfg, handlers.Config{
 		Broker: s.broker, Clients: clients, Tokens: tokens, Jobs: s.upkeep, Metrics: metrics, Clock: time.Now,
 		Logger: logger, Version: build(), PublicURL: cfg.publicURL(), Ready: s.ready,
-		AdminURL: cfg.adminURL(), TrustedProxies: cfg.trustedProxies(), Limits: func() handlers.Limits { return *s.limits.Load() },
+		Forwarding: handlers.Forwarding{To: s.wechat, Paths: cfg.forwarding(), Deadline: cfg.Deadline},
+		AdminURL:   cfg.adminURL(), TrustedProxies: cfg.trustedProxies(), Limits: func() handlers.Limits { return *s.limits.Load() },
 	})
 }
 

@@ -36,12 +36,23 @@ func (c Config) policy(observe func(broker.Event)) broker.Policy {
 	}
 }
 
-func (c Config) wechatApps() []wechat.App {
+// wechatApps gives how WeChat is asked. blobs keep legacy tokens over a restart; nil = nothing does.
+func (c Config) wechatApps(blobs broker.BlobStore) []wechat.App {
 	apps := make([]wechat.App, len(c.Apps))
 	for i, app := range c.Apps {
-		apps[i] = wechat.App{ID: app.AppID, Secret: app.Secret, BaseURL: app.BaseURL, Token: app.Token}
+		apps[i] = app.upstream()
+		apps[i].Blobs = blobs
 	}
 	return apps
+}
+
+// forwarding gives the calls of WeChat's that are passed on, by appid.
+func (c Config) forwarding() map[string][]string {
+	paths := make(map[string][]string, len(c.Apps))
+	for _, app := range c.Apps {
+		paths[app.AppID] = app.PassThrough
+	}
+	return paths
 }
 
 func (c Config) appIDs() []string {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,6 +24,7 @@ const (
 	tooLarge        broker.Code = "too_large"
 	badGrant        broker.Code = "bad_grant"
 	noRoute         broker.Code = "no_route"
+	notForwarded    broker.Code = "not_forwarded"
 	wrongMethod     broker.Code = "wrong_method"
 	hungUp          broker.Code = "hung_up"
 )
@@ -73,6 +75,7 @@ var refusals = map[broker.Code]refusal{
 	tooLarge:             {413, 47001, "Too large", "A request for one link is at most 16 KiB."},
 	badGrant:             {400, 40002, "Wrong grant_type", "It is client_credential."},
 	noRoute:              {404, 40066, "No such address", "See /docs."},
+	notForwarded:         {403, 48001, "Not passed on", "Ask the operator, who can name the call under pass_through."},
 	wrongMethod:          {405, 43002, "Wrong method", "See the Allow header."},
 	broker.Conflict:      {409, systemError, "Conflict", "See the detail."},
 	hungUp:               {499, systemError, "The caller hung up", "What was begun goes on; ask again."}, // nginx's status
@@ -100,7 +103,7 @@ func (a *api) refuse(c *gin.Context, err error) {
 	if wait := retryAfter(r, e); wait > 0 {
 		c.Writer.Header().Set("Retry-After", seconds(wait))
 	}
-	if a.facade && speaksWeChat(c.Request.URL.Path) {
+	if a.facade && a.speaksWeChat(c.Request.URL.Path) {
 		refuseAsWeChat(c, r, e)
 		return
 	}
@@ -185,13 +188,21 @@ func retryAfter(r refusal, e *broker.Error) time.Duration {
 	return max(roundUp(e.RetryAfter), time.Second)
 }
 
+// families are how the addresses of WeChat's interface begin. An SDK whose whole base URL has moved here asks for any.
+//
+//nolint:gochecknoglobals // a constant table
+var families = []string{
+	"wxa", "cgi-bin", "wxaapi", "sns", "datacube", "tcb", "wxva", "product", "shop", "card", "business", "channels",
+}
+
 // speaksWeChat reports whether an address is one of WeChat's, under the path prefix or not. It is asked for errors
 // only, and so for addresses that no route has as well.
-func speaksWeChat(address string) bool {
+func (a *api) speaksWeChat(address string) bool {
 	address = path.Clean(address)
 	if rest, ok := strings.CutPrefix(address, "/k/"); ok {
 		_, rest, _ = strings.Cut(rest, "/")
 		address = "/" + rest
 	}
-	return strings.HasPrefix(address, "/wxa/") || strings.HasPrefix(address, "/cgi-bin/")
+	family, _, below := strings.Cut(strings.TrimPrefix(address, "/"), "/")
+	return below && slices.Contains(families, family) || a.forwards(address)
 }

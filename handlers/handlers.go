@@ -36,6 +36,9 @@ type Config struct {
 	// Limits gives those that hold at the moment: a reload of the configuration may change them. nil = there are none.
 	Limits func() Limits
 
+	// Forwarding is what else of WeChat's interface is passed on to it; zero = nothing.
+	Forwarding Forwarding
+
 	// Ready says whether requests can be answered at all, and names what does not work as it should meanwhile. Both
 	// are shown to anybody.
 	Ready func(ctx context.Context) (degraded []string, err error)

@@ -24,6 +24,7 @@ type Metrics struct {
 	calls    *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	events   *prometheus.CounterVec
+	forwards *prometheus.CounterVec
 	requests func(listener string) requestCounters
 }
 
@@ -51,6 +52,8 @@ func NewMetrics(appids []string, v Version) *Metrics {
 	m.failures = counter("errors_total", "Requests for a link that failed, by code.", "app", "code")
 	m.calls = counter("upstream_calls_total", "Calls to WeChat that generate; errcode 0 is a link, none is no answer.",
 		"app", "purpose", "errcode")
+	m.forwards = counter("forwarded_total", "Other calls passed on to WeChat: answered (with whatever errcode), failed or broken off.",
+		"app", "outcome")
 	m.events = counter("events_total", "What should be rare: quota_closed, rate_lowered, store_failing, link_lost, link_refused, panicked.",
 		"event")
 	m.seconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -92,6 +95,9 @@ func (m *Metrics) Observe(e broker.Event) {
 		m.events.WithLabelValues(string(e.Name)).Inc()
 	}
 }
+
+// countForwarded counts a call that was passed on for one of the configured apps.
+func (m *Metrics) countForwarded(app, outcome string) { m.forwards.WithLabelValues(app, outcome).Inc() }
 
 // Gauge adds a figure that is asked for when Prometheus asks. The name is without linkbroker_; labels may be nil.
 func (m *Metrics) Gauge(name, help string, labels map[string]string, value func() float64) {

@@ -51,7 +51,7 @@ func publicRoutes(a *api) []route {
 		{http.MethodGet, "/openapi.yaml", anybody, serveOpenAPI, "", 0},
 		{http.MethodGet, "/docs", anybody, docs(a.PublicURL), "", 0},
 	}
-	for _, r := range facadeRoutes(a) {
+	for _, r := range append(facadeRoutes(a), a.forwardRoutes()...) {
 		routes = append(routes, r)
 		r.path = prefixPath + r.path
 		routes = append(routes, r)
@@ -102,7 +102,13 @@ func (a *api) engine(routes []route) http.Handler {
 		panic(err) // not of a list of prefixes
 	}
 	e.Use(a.watch)
-	e.NoRoute(func(c *gin.Context) { a.refuse(c, broker.Errorf(noRoute, "there is nothing at this address")) })
+	e.NoRoute(func(c *gin.Context) {
+		if a.facade && a.speaksWeChat(c.Request.URL.Path) {
+			a.refuse(c, errNotForwarded())
+			return
+		}
+		a.refuse(c, broker.Errorf(noRoute, "there is nothing at this address"))
+	})
 	e.NoMethod(func(c *gin.Context) {
 		a.refuse(c, broker.Errorf(wrongMethod, "this address takes %s only", c.Writer.Header().Get("Allow")))
 	})
