@@ -102,7 +102,32 @@ func TestConfigRefuses(t *testing.T) {
 		"a secret with a space":             {"apps:\n- secret: 'a b'\n", nil, `config.yaml:2: apps[0].secret: has a character`},
 		"plain http over the network":       {"apps:\n- base_url: http://api.weixin.qq.com\n", nil, `config.yaml:2: apps[0].base_url: must begin with https://`},
 		"a base address with a query":       {"apps:\n- base_url: https://api.weixin.qq.com?a=1\n", nil, `apps[0].base_url: must be an address`},
-		"a token mode that does not exist":  {"apps:\n- token: magic\n", nil, `config.yaml:2: apps[0].token: must be one of stable, none`},
+		"a token mode that does not exist":  {"apps:\n- token: magic\n", nil, `config.yaml:2: apps[0].token: must be one of stable, legacy, cloudbase, none, external`},
+		"a fallback over plain http":        {"apps:\n- fallback_urls: ['http://api2.weixin.qq.com']\n", nil, `config.yaml:2: apps[0].fallback_urls: must begin with https://`},
+		"a fallback that is the first":      {"apps:\n- fallback_urls: ['https://api.weixin.qq.com']\n", nil, `config.yaml:2: apps[0].fallback_urls: names a host twice`},
+		"a legacy token without secret":     {"apps:\n- token: legacy\n", nil, `apps[0].secret: is missing`},
+		"an external token from nowhere":    {"apps:\n- token: external\n", nil, `apps[0].token_source: is missing`},
+		"an external token from two places": {"apps:\n- token: external\n  token_source:\n    url: https://a.example\n    file: f\n", nil, `config.yaml:5: apps[0].token_source.file: is set beside url`},
+		"a source for a stable token":       {"apps:\n- token_source: {url: 'https://a.example'}\n", nil, `apps[0].token_source.url: goes with token: external alone`},
+		"a file for a legacy token":         {"apps:\n- token: legacy\n  token_source: {file: f}\n", nil, `apps[0].token_source.file: goes with token: external and token: cloudbase`},
+		"a token server over plain http":    {"apps:\n- token: external\n  token_source: {url: 'http://a.example'}\n", nil, `apps[0].token_source.url: must begin with https://`},
+		"a token server with a password":    {"apps:\n- token: external\n  token_source: {url: 'https://a:b@a.example'}\n", nil, `apps[0].token_source.url: must be an address such as`},
+		"a field with a space":              {"apps:\n- token: external\n  token_source: {url: 'https://a.example', token_field: a b}\n", nil, `apps[0].token_source.token_field: must be the name`},
+		"a header of two lines": {
+			"apps:\n- token: external\n  token_source: {url: 'https://a.example', headers: [{name: X-Key, value: \"a\\nb\"}]}\n", nil, `apps[0].token_source.headers[0]: must have a name`,
+		},
+		"headers for nobody":           {"apps:\n- token_source: {headers: [{name: X-Key, value: a}]}\n", nil, `apps[0].token_source.headers: are sent to a token server`},
+		"a from_appid beside a token":  {"apps:\n- from_appid: wx0123456789abcdef\n", nil, `apps[0].from_appid: must be an appid`},
+		"a generating call passed on":  {"apps:\n- pass_through: [/wxa/generate_urllink]\n", nil, `config.yaml:2: apps[0].pass_through: names a call that generates links`},
+		"another spelling of it":       {"apps:\n- pass_through: [/wxa/Generatescheme]\n", nil, `apps[0].pass_through: names a call that generates links`},
+		"a token call passed on":       {"apps:\n- pass_through: [/cgi-bin/stable_token]\n", nil, `apps[0].pass_through: names a call that generates links, which would go past the daily quota kept here, or that gives tokens away`},
+		"a pattern of calls passed on": {"apps:\n- pass_through: ['/wxa/*']\n", nil, `apps[0].pass_through: must be paths`},
+		"a way around it":              {"apps:\n- pass_through: [/wxa/x/../generatescheme]\n", nil, `apps[0].pass_through: must be paths`},
+		"one of our own addresses":     {"apps:\n- pass_through: [/api/v1/links]\n", nil, `apps[0].pass_through: names an address that means something else here`},
+		"a passing on by readers":      {"clients:\n- {name: a, key: 0123456789abcdef, role: read, pass_through: true}\n", nil, `clients[0]: pass_through is for secret keys of role generate or admin`},
+		"a passing on by publishable keys": {
+			"clients:\n- {name: a, key: 0123456789abcdef, role: generate, publishable: true, pass_through: true}\n", nil, `clients[0]: pass_through is for secret keys`,
+		},
 		"a rate of nothing":                 {"apps:\n- rate: 0\n", nil, `config.yaml:2: apps[0].rate: must be a number of calls a second above 0`},
 		"a rate that is not a number":       {"apps:\n- rate: NaN\n", nil, `apps[0].rate: must be a number of calls`},
 		"a quota of nothing":                {"apps:\n- daily_quota: 0\n", nil, `apps[0].daily_quota: must be 1 or more`},
@@ -196,6 +221,25 @@ func TestConfigAccepts(t *testing.T) {
 			"",
 			[]string{"LINKBROKER_APPS_0_BASE_URL=http://api.weixin.qq.com", "LINKBROKER_APPS_0_TOKEN=none", "LINKBROKER_APPS_0_SECRET="},
 			func(c cli.Config) bool { return c.Apps[0].Token == "none" },
+		},
+		"a token server with secrets in its headers": {
+			"", []string{
+				"LINKBROKER_APPS_0_TOKEN=external", "LINKBROKER_APPS_0_SECRET=", "LINKBROKER_APPS_0_TOKEN_SOURCE_URL=https://a.example/t?key=" + canary,
+				"LINKBROKER_APPS_0_TOKEN_SOURCE_HEADERS_0_NAME=Authorization", "LINKBROKER_APPS_0_TOKEN_SOURCE_HEADERS_0_VALUE=Bearer " + canary,
+			},
+			func(c cli.Config) bool { return string(c.Apps[0].TokenSource.Headers[0].Value) == "Bearer "+canary },
+		},
+		"a token's file": {
+			"", []string{"LINKBROKER_APPS_0_TOKEN=external", "LINKBROKER_APPS_0_SECRET=", "LINKBROKER_APPS_0_TOKEN_SOURCE_FILE=f"},
+			func(c cli.Config) bool { return c.Apps[0].TokenSource.File == "f" },
+		},
+		"fallback hosts": {
+			"", []string{"LINKBROKER_APPS_0_FALLBACK_URLS=https://api2.weixin.qq.com,https://sh.api.weixin.qq.com"},
+			func(c cli.Config) bool { return len(c.Apps[0].FallbackURLs) == 2 },
+		},
+		"calls that are passed on": {
+			"", []string{"LINKBROKER_APPS_0_PASS_THROUGH=/wxa/getwxacodeunlimit /datacube/getweanalysisappidvisitpage", "LINKBROKER_CLIENTS_0_PASS_THROUGH=true"},
+			func(c cli.Config) bool { return len(c.Apps[0].PassThrough) == 2 && c.Clients[0].PassThrough },
 		},
 		"a grain of nothing": {
 			"",
@@ -410,6 +454,18 @@ func TestPrintedConfig(t *testing.T) {
 	}
 }
 
+func TestAPrintedTokenServerShowsNoSecret(t *testing.T) {
+	settings := mustLoad(t, "clients: [{name: ops, key: 0123456789abcdef, role: admin}]\napps:\n- appid: wx0123456789abcdef\n  token: external\n"+
+		"  token_source: {url: 'https://a.example/t?key=${SECRET}', headers: [{name: Authorization, value: 'Bearer ${SECRET}'}]}\n", "SECRET="+canary)
+	var out bytes.Buffer
+	if err := settings.Print(&out); err != nil {
+		t.Fatal(err)
+	}
+	if got := out.String(); strings.Contains(got, canary) || !strings.Contains(got, "https://a.example/t?[redacted]") || !strings.Contains(got, "name: Authorization") {
+		t.Errorf("got\n%s", got)
+	}
+}
+
 // TestExampleConfig holds config.yaml against the settings there are: all of them stand in it, with their defaults.
 func TestExampleConfig(t *testing.T) {
 	document, err := os.ReadFile("../config.yaml")
@@ -422,6 +478,7 @@ func TestExampleConfig(t *testing.T) {
 	want := cli.DefaultConfig()
 	app := cli.DefaultApp()
 	app.AppID, app.Secret = "wx0123456789abcdef", "s"
+	app.FallbackURLs, app.PassThrough, app.TokenSource.Headers = []string{}, []string{}, []cli.HeaderConfig{}
 	want.Apps = []cli.AppConfig{app}
 	want.Clients = []cli.ClientConfig{
 		{
@@ -451,8 +508,12 @@ func missing(path string, kind reflect.Type, node *yaml.Node, document string) [
 		if len(node.Content) > 0 {
 			return missing(path, kind.Elem(), node.Content[0], document)
 		}
-		if example := regexp.MustCompile(`#   \{path: \S+, any_query: \S+ params: \[\{name: .*, pattern: .*, max_length: `); example.MatchString(document) {
-			return nil
+		for _, example := range []string{
+			`#   \{path: \S+, any_query: \S+ params: \[\{name: .*, pattern: .*, max_length: `, `# Such as - \{name: \S+, value: `,
+		} {
+			if regexp.MustCompile(example).MatchString(document) && strings.Contains(example, "{"+kind.Elem().Field(0).Tag.Get("koanf")+":") {
+				return nil
+			}
 		}
 		return []string{path}
 	}

@@ -51,9 +51,10 @@ func (l *loader) checkUpstream(at string, app AppConfig) {
 		l.refuse(at+".secret", "has a character that is in no AppSecret, such as a space or a line end")
 	}
 	l.checkBase(at+".base_url", app.BaseURL, app.Token)
-	for i, fallback := range app.FallbackURLs {
+	seen := []string{strings.TrimRight(app.BaseURL, "/")}
+	for _, fallback := range app.FallbackURLs {
 		l.checkBase(at+".fallback_urls", fallback, app.Token)
-		if fallback == app.BaseURL || slices.Contains(app.FallbackURLs[:i], fallback) {
+		if seen = append(seen, strings.TrimRight(fallback, "/")); slices.Contains(seen[:len(seen)-1], seen[len(seen)-1]) {
 			l.refuse(at+".fallback_urls", "names a host twice: list those that are asked after base_url, in their order")
 		}
 	}

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"linkbroker/broker"
 	"linkbroker/wechat"
 )
 
@@ -26,34 +25,52 @@ const (
 // eachTry bounds one call of doctor's.
 const eachTry = 8 * time.Second
 
-// examineUpstream goes the way of a call step by step, once for each server, and then asks for each app's token.
+// examineUpstream goes the way of a call step by step, once for each server, and then tries each app's token.
 func (d *diagnosis) examineUpstream(ctx context.Context, cfg Config) {
-	var bases []string
-	reached := make(map[string]bool)
-	for _, app := range cfg.Apps {
-		if !slices.Contains(bases, app.BaseURL) {
-			bases = append(bases, app.BaseURL)
-			reached[app.BaseURL] = d.examineServer(ctx, app.BaseURL)
-		}
-	}
-	client, err := wechat.New(cfg.wechatApps(nil), time.Now, nil)
+	reached := d.examineServers(ctx, cfg)
+	client, err := wechat.New(probed(cfg.wechatApps(nil)), time.Now, nil)
 	if err != nil {
 		d.add(failing, "apps", err.Error(), "")
 		return
 	}
 	defer client.Close()
 	for _, app := range cfg.Apps {
-		switch {
-		case app.Token == wechat.TokenNone:
-			d.add(fine, "token of "+app.AppID, "none is asked for (token: none)", "")
-		case reached[app.BaseURL]:
-			d.examineToken(ctx, client, app.AppID)
+		if slices.ContainsFunc(app.bases(), func(base string) bool { return reached[base] }) {
+			d.examineToken(ctx, client, app)
 		}
 	}
 }
 
+// examineServers says which servers are reached. That one is not which is only asked when another fails is no failure.
+func (d *diagnosis) examineServers(ctx context.Context, cfg Config) (reached map[string]bool) {
+	reached = make(map[string]bool)
+	for _, fallbacks := range []bool{false, true} {
+		for _, app := range cfg.Apps {
+			for i, base := range app.bases() {
+				if _, examined := reached[base]; !examined && fallbacks == (i > 0) {
+					reached[base] = d.examineServer(ctx, base, fallbacks)
+				}
+			}
+		}
+	}
+	return reached
+}
+
+func (a AppConfig) bases() []string { return append([]string{a.BaseURL}, a.FallbackURLs...) }
+
+// probed gives the apps in a form whose tokens can be tried without harm. A legacy token would end the one in use; the
+// stable one stands beside it and needs the same secret and the same whitelist.
+func probed(apps []wechat.App) []wechat.App {
+	for i := range apps {
+		if apps[i].Token == wechat.TokenLegacy {
+			apps[i].Token = wechat.TokenStable
+		}
+	}
+	return apps
+}
+
 // examineServer reports whether a server is reached.
-func (d *diagnosis) examineServer(ctx context.Context, base string) bool {
+func (d *diagnosis) examineServer(ctx context.Context, base string, fallback bool) bool {
 	ctx, cancel := context.WithTimeout(ctx, eachTry)
 	defer cancel()
 	u, err := url.Parse(base)
@@ -62,7 +79,7 @@ func (d *diagnosis) examineServer(ctx context.Context, base string) bool {
 	}
 	request := &http.Request{URL: u}
 	proxy, _ := http.ProxyFromEnvironment(request) // a broken one fails below
-	if proxy == nil && !d.resolve(ctx, u.Hostname()) {
+	if proxy == nil && !d.resolve(ctx, u.Hostname(), unreached(fallback)) {
 		return false
 	}
 	began := time.Now()
@@ -73,7 +90,7 @@ func (d *diagnosis) examineServer(ctx context.Context, base string) bool {
 		where += ", by the proxy " + proxy.Host
 	}
 	if err != nil {
-		d.add(failing, "connection to "+where, err.Error(), connectionAdvice(err))
+		d.add(unreached(fallback), "connection to "+where, err.Error(), connectionAdvice(err))
 		return false
 	}
 	d.add(fine, "connection to "+where, fmt.Sprintf("answers within %d ms", took.Milliseconds()), "")
@@ -81,14 +98,21 @@ func (d *diagnosis) examineServer(ctx context.Context, base string) bool {
 	return true
 }
 
+func unreached(fallback bool) verdict {
+	if fallback {
+		return odd
+	}
+	return failing
+}
+
 // resolve looks a name up.
-func (d *diagnosis) resolve(ctx context.Context, host string) bool {
+func (d *diagnosis) resolve(ctx context.Context, host string, otherwise verdict) bool {
 	if _, err := netip.ParseAddr(host); err == nil {
 		return true
 	}
 	addresses, err := net.DefaultResolver.LookupHost(ctx, host)
 	if err != nil {
-		d.add(failing, "name "+host, "is not found", "look at /etc/resolv.conf and whether the firewall lets DNS pass; base_url names the host")
+		d.add(otherwise, "name "+host, "is not found", "look at /etc/resolv.conf and whether the firewall lets DNS pass; base_url names the host")
 		return false
 	}
 	d.add(fine, "name "+host, strings.Join(addresses, ", "), "")
@@ -124,7 +148,7 @@ func connectionAdvice(err error) string {
 	case errors.Is(err, http.ErrSchemeMismatch):
 		return "base_url says https:// and the server speaks plain HTTP"
 	case errors.Is(err, context.DeadlineExceeded):
-		return "see whether the firewall lets this machine out to port 443; base_url may name a fallback host"
+		return "see whether the firewall lets this machine out to port 443; fallback_urls may name another host"
 	default:
 		return "see whether the firewall lets this machine out, and whether base_url is right"
 	}
@@ -146,25 +170,6 @@ func (d *diagnosis) examineClock(header string, began time.Time, took time.Durat
 		d.add(odd, "clock", fmt.Sprintf("is off by %s", off), sync)
 	default:
 		d.add(fine, "clock", fmt.Sprintf("is off by %s", off), "")
-	}
-}
-
-// examineToken has WeChat give an access token, which spends no quota and ends no other token.
-func (d *diagnosis) examineToken(ctx context.Context, client *wechat.Client, app string) {
-	ctx, cancel := context.WithTimeout(ctx, eachTry)
-	defer cancel()
-	err := client.Probe(ctx, app)
-	refused := errors.Is(err, broker.TokenRefused)
-	switch {
-	case err == nil:
-		d.add(fine, "token of "+app, "WeChat gives one to this machine", "")
-	case refused && strings.Contains(err.Error(), "errcode 40164"):
-		d.add(failing, "token of "+app, err.Error(),
-			"WeChat console > Development > Development settings > IP whitelist: add "+namedAddress(err.Error()))
-	case refused:
-		d.add(failing, "token of "+app, err.Error(), "WeChat console > Development > Development settings")
-	default:
-		d.add(failing, "token of "+app, err.Error(), "try again; base_url may name a fallback host")
 	}
 }
 

@@ -54,10 +54,13 @@ func (e *eventLog) observe(event broker.Event) {
 	}
 }
 
-// observeToken is told of each call for an access token.
+// observeToken is told of each attempt to get an access token.
 func (e *eventLog) observeToken(fetch wechat.TokenFetch) {
 	if fetch.Err != nil && e.due(eventKind{"token_refused", fetch.App}) {
-		e.logger.Warn("WeChat gives no access token", "app", fetch.App, "error", fetch.Err)
+		e.logger.Warn("no access token is to be had", "app", fetch.App, "error", fetch.Err)
+	}
+	if fetch.KeepErr != nil && e.due(eventKind{"token_not_kept", fetch.App}) {
+		e.logger.Warn("the access token could not be kept: a restart will fetch another, which ends this one", "app", fetch.App, "error", fetch.KeepErr)
 	}
 }
 

@@ -36,7 +36,8 @@ func TestEventLog(t *testing.T) {
 		{"so is a link to a foreign host", 0, func() { observe(broker.Event{Name: broker.LinkRefused, App: "wx1", Err: failing}) }, "level=ERROR"},
 		{"so is a defect", 0, func() { observe(broker.Event{Name: broker.Panicked, Err: failing}) }, "level=ERROR"},
 		{"a token that came is not logged", 0, func() { observeToken(wechat.TokenFetch{App: "wx1"}) }, ""},
-		{"one that did not is", 0, func() { observeToken(wechat.TokenFetch{App: "wx1", Err: failing}) }, "WeChat gives no access token"},
+		{"one that did not is", 0, func() { observeToken(wechat.TokenFetch{App: "wx1", Err: failing}) }, "no access token is to be had"},
+		{"so is one that could not be kept", 0, func() { observeToken(wechat.TokenFetch{App: "wx1", KeepErr: failing}) }, "could not be kept"},
 	} {
 		at = at.Add(test.after)
 		log.Reset()

@@ -210,7 +210,11 @@ func (s *service) measure(metrics *handlers.Metrics) {
 		metrics.Gauge("token_age_seconds", "Seconds since WeChat's access token was fetched; NaN without one.", app,
 			func() float64 { return tokenAge(s.wechat.Tokens()[i], time.Now()) })
 		metrics.Gauge("token_failing", "1 if the last fetch of WeChat's access token failed.", app,
-			func() float64 { return tokenFailing(s.wechat.Tokens()[i]) })
+			func() float64 { return oneIf(s.wechat.Tokens()[i].Err != nil) })
+	}
+	for i, host := range s.wechat.Hosts() {
+		metrics.Gauge("upstream_host_healthy", "1 while calls go to this host of WeChat's if none before it is well; 0 after it failed.",
+			map[string]string{"app": host.App, "host": host.Host}, func() float64 { return oneIf(s.wechat.Hosts()[i].Healthy) })
 	}
 }
 
@@ -221,8 +225,8 @@ func tokenAge(token wechat.TokenStatus, now time.Time) float64 {
 	return now.Sub(token.FetchedAt).Seconds()
 }
 
-func tokenFailing(token wechat.TokenStatus) float64 {
-	if token.Err != nil {
+func oneIf(holds bool) float64 {
+	if holds {
 		return 1
 	}
 	return 0

@@ -109,9 +109,12 @@ func (a App) check() error {
 	if err := a.checkSource(); err != nil {
 		return fmt.Errorf("app %s: %w", a.ID, err)
 	}
-	for _, base := range a.bases() {
+	for i, base := range a.bases() {
 		if err := a.checkBase(base); err != nil {
 			return fmt.Errorf("app %s: %w", a.ID, err)
+		}
+		if slices.Contains(a.bases()[:i], base) {
+			return fmt.Errorf("app %s: a fallback is there twice", a.ID)
 		}
 	}
 	return nil

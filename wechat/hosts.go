@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -176,7 +176,7 @@ func (h *hosts) close() {
 // HostStatus is how one of an app's hosts fares.
 type HostStatus struct {
 	App      string
-	Host     string // without scheme and path
+	Host     string // its base URL, without https://
 	Healthy  bool
 	Failures int // in a row
 }
@@ -186,15 +186,7 @@ func (h *hosts) statuses(app string) []HostStatus {
 	defer h.mu.Unlock()
 	all := make([]HostStatus, len(h.all))
 	for i, at := range h.all {
-		all[i] = HostStatus{App: app, Host: at.name(), Healthy: at.downTill.IsZero(), Failures: at.failures}
+		all[i] = HostStatus{App: app, Host: strings.TrimPrefix(at.base, "https://"), Healthy: at.downTill.IsZero(), Failures: at.failures}
 	}
 	return all
-}
-
-func (a *host) name() string {
-	base, err := url.Parse(a.base)
-	if err != nil {
-		return "" // New has refused it
-	}
-	return base.Host
 }
