@@ -90,10 +90,16 @@ func startSDK(t *testing.T, command, environ []string) *sdk {
 	return &sdk{in: json.NewEncoder(in), out: json.NewDecoder(out)}
 }
 
-// ask asks for links of one page, all at once.
+// ask asks for URL Links of one page, all at once.
 func (s *sdk) ask(t *testing.T, path string, queries ...string) []sdkLink {
 	t.Helper()
-	if err := s.in.Encode(map[string]any{"Path": path, "Queries": queries}); err != nil {
+	return s.askFor(t, "", path, queries...)
+}
+
+// askFor asks for links of a kind, all at once. Of the kind "query" the path is a link to be asked about.
+func (s *sdk) askFor(t *testing.T, kind, path string, queries ...string) []sdkLink {
+	t.Helper()
+	if err := s.in.Encode(map[string]any{"Kind": kind, "Path": path, "Queries": queries}); err != nil {
 		t.Error(err)
 	}
 	var answer struct {

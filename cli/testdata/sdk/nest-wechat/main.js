@@ -11,10 +11,25 @@ axios.interceptors.request.use((config) => {
 });
 const service = new WeChatService({ appId: process.env.WECHAT_APPID, secret: process.env.WECHAT_SECRET });
 
-async function ask(token, path, query) {
+async function generate(token, kind, path, query) {
+  switch (kind) {
+    case 'scheme':
+      return (await service.mp.generateScheme({ jump_wxa: { path, query } }, token)).data;
+    case 'short_link':
+      return (await service.mp.generateShortLink({ page_url: `${path}?${query}`, page_title: 'An item' }, token)).data;
+    case 'query':
+      return (await service.mp.queryUrlLink(path, token)).data;
+  }
+  const { data } = await service.mp.generateUrlLink({ path, query }, token);
+  return data;
+}
+
+async function ask(token, kind, path, query) {
   try {
-    const { data } = await service.mp.generateUrlLink({ path, query }, token);
-    return { url: data.url_link, errcode: data.errcode, error: data.errcode ? data.errmsg : '' };
+    const got = await generate(token, kind, path, query);
+    const found = got.url_link_info;
+    const url = got.url_link ?? got.openlink ?? got.link ?? (found && `${found.path}?${found.query}`);
+    return { url, errcode: got.errcode, error: got.errcode ? got.errmsg : '' };
   } catch (error) {
     return { error: String(error) };
   }
@@ -23,9 +38,9 @@ async function ask(token, path, query) {
 async function main() {
   let token;
   for await (const line of createInterface({ input: process.stdin })) {
-    const { Path: path, Queries: queries } = JSON.parse(line);
+    const { Kind: kind, Path: path, Queries: queries } = JSON.parse(line);
     token ??= (await service.mp.getAccessToken()).data.access_token;
-    const links = await Promise.all(queries.map((query) => ask(token, path, query)));
+    const links = await Promise.all(queries.map((query) => ask(token, kind, path, query)));
     console.log(JSON.stringify({ token, links }));
   }
 }

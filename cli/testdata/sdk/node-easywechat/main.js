@@ -10,11 +10,28 @@ const app = new MiniApp({
   http: { baseURL: broker },
 });
 
-async function ask(path, query) {
+async function generate(kind, path, query) {
+  const client = app.getClient();
+  switch (kind) {
+    case 'scheme':
+      return (await client.postJson('wxa/generatescheme', { jump_wxa: { path, query } })).toObject();
+    case 'short_link':
+      return (
+        await client.postJson('wxa/genwxashortlink', { page_url: `${path}?${query}`, page_title: 'An item' })
+      ).toObject();
+    case 'query':
+      return (await client.postJson('wxa/query_urllink', { url_link: path })).toObject();
+  }
+  const response = await app.getClient().postJson('wxa/generate_urllink', { path, query });
+  return response.toObject();
+}
+
+async function ask(kind, path, query) {
   try {
-    const response = await app.getClient().postJson('wxa/generate_urllink', { path, query });
-    const { url_link: url, errcode, errmsg } = response.toObject();
-    return { url, errcode, error: errcode ? errmsg : '' };
+    const got = await generate(kind, path, query);
+    const found = got.url_link_info;
+    const url = got.url_link ?? got.openlink ?? got.link ?? (found && `${found.path}?${found.query}`);
+    return { url, errcode: got.errcode, error: got.errcode ? got.errmsg : '' };
   } catch (error) {
     return { error: String(error) };
   }
@@ -22,9 +39,9 @@ async function ask(path, query) {
 
 async function main() {
   for await (const line of createInterface({ input: process.stdin })) {
-    const { Path: path, Queries: queries } = JSON.parse(line);
+    const { Kind: kind, Path: path, Queries: queries } = JSON.parse(line);
     const token = await app.getAccessToken().getToken().catch((error) => console.error(error));
-    const links = await Promise.all(queries.map((query) => ask(path, query)));
+    const links = await Promise.all(queries.map((query) => ask(kind, path, query)));
     console.log(JSON.stringify({ token, links }));
   }
 }

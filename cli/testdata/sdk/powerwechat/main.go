@@ -11,9 +11,11 @@ import (
 
 	"github.com/ArtisanCloud/PowerWeChat/v3/src/miniProgram"
 	"github.com/ArtisanCloud/PowerWeChat/v3/src/miniProgram/urlLink/request"
+	scheme "github.com/ArtisanCloud/PowerWeChat/v3/src/miniProgram/urlScheme/request"
 )
 
 type question struct {
+	Kind    string // empty for a URL Link
 	Path    string
 	Queries []string // asked all at once
 }
@@ -70,17 +72,32 @@ func ask(mini *miniProgram.MiniProgram, q question) []link {
 	var all sync.WaitGroup
 	for i, query := range q.Queries {
 		all.Go(func() {
-			got, err := mini.URLLink.Generate(context.Background(), &request.URLLinkGenerate{Path: q.Path, Query: query})
+			got, err := generate(mini, q.Kind, q.Path, query)
 			switch {
 			case err != nil:
 				links[i].Error = err.Error()
 			case got.ErrCode != 0:
-				links[i] = link{got.URLLink, got.ErrCode, got.ErrMsg}
+				links[i] = got
 			default:
-				links[i].URL = got.URLLink
+				links[i].URL = got.URL
 			}
 		})
 	}
 	all.Wait()
 	return links
+}
+
+func generate(mini *miniProgram.MiniProgram, kind, path, query string) (link, error) {
+	ctx := context.Background()
+	switch kind {
+	case "scheme":
+		jump := &scheme.JumpWxa{Path: path, Query: query}
+		got, err := mini.URLScheme.Generate(ctx, &scheme.URLSchemeGenerate{JumpWxa: jump})
+		return link{got.OpenLink, got.ErrCode, got.ErrMsg}, err
+	case "short_link":
+		got, err := mini.ShortLink.Generate(ctx, path+"?"+query, "An item", false)
+		return link{got.Link, got.ErrCode, got.ErrMsg}, err
+	}
+	got, err := mini.URLLink.Generate(ctx, &request.URLLinkGenerate{Path: path, Query: query})
+	return link{got.URLLink, got.ErrCode, got.ErrMsg}, err
 }

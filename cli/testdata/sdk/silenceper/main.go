@@ -14,10 +14,12 @@ import (
 	"github.com/silenceper/wechat/v2/miniprogram"
 	"github.com/silenceper/wechat/v2/miniprogram/config"
 	"github.com/silenceper/wechat/v2/miniprogram/urllink"
+	"github.com/silenceper/wechat/v2/miniprogram/urlscheme"
 	"github.com/silenceper/wechat/v2/util"
 )
 
 type question struct {
+	Kind    string // empty for a URL Link
 	Path    string
 	Queries []string // asked all at once
 }
@@ -66,7 +68,7 @@ func ask(mini *miniprogram.MiniProgram, q question) []link {
 	var all sync.WaitGroup
 	for i, query := range q.Queries {
 		all.Go(func() {
-			url, err := mini.GetURLLink().Generate(&urllink.ULParams{Path: q.Path, Query: query})
+			url, err := generate(mini, q.Kind, q.Path, query)
 			links[i].URL = url
 			var refused *util.CommonError
 			if errors.As(err, &refused) {
@@ -79,4 +81,20 @@ func ask(mini *miniprogram.MiniProgram, q question) []link {
 	}
 	all.Wait()
 	return links
+}
+
+func generate(mini *miniprogram.MiniProgram, kind, path, query string) (string, error) {
+	switch kind {
+	case "scheme":
+		return mini.GetSURLScheme().Generate(&urlscheme.USParams{JumpWxa: &urlscheme.JumpWxa{Path: path, Query: query}})
+	case "short_link":
+		return mini.GetShortLink().GenerateShortLinkTemp(path+"?"+query, "An item")
+	case "query":
+		found, err := mini.GetURLLink().Query(path)
+		if err != nil {
+			return "", err
+		}
+		return found.URLLinkInfo.Path + "?" + found.URLLinkInfo.Query, nil
+	}
+	return mini.GetURLLink().Generate(&urllink.ULParams{Path: path, Query: query})
 }
