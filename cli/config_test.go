@@ -223,22 +223,26 @@ func TestConfigAccepts(t *testing.T) {
 			func(c cli.Config) bool { return c.Apps[0].Token == "none" },
 		},
 		"a token server with secrets in its headers": {
-			"", []string{
+			"",
+			[]string{
 				"LINKBROKER_APPS_0_TOKEN=external", "LINKBROKER_APPS_0_SECRET=", "LINKBROKER_APPS_0_TOKEN_SOURCE_URL=https://a.example/t?key=" + canary,
 				"LINKBROKER_APPS_0_TOKEN_SOURCE_HEADERS_0_NAME=Authorization", "LINKBROKER_APPS_0_TOKEN_SOURCE_HEADERS_0_VALUE=Bearer " + canary,
 			},
 			func(c cli.Config) bool { return string(c.Apps[0].TokenSource.Headers[0].Value) == "Bearer "+canary },
 		},
 		"a token's file": {
-			"", []string{"LINKBROKER_APPS_0_TOKEN=external", "LINKBROKER_APPS_0_SECRET=", "LINKBROKER_APPS_0_TOKEN_SOURCE_FILE=f"},
+			"",
+			[]string{"LINKBROKER_APPS_0_TOKEN=external", "LINKBROKER_APPS_0_SECRET=", "LINKBROKER_APPS_0_TOKEN_SOURCE_FILE=f"},
 			func(c cli.Config) bool { return c.Apps[0].TokenSource.File == "f" },
 		},
 		"fallback hosts": {
-			"", []string{"LINKBROKER_APPS_0_FALLBACK_URLS=https://api2.weixin.qq.com,https://sh.api.weixin.qq.com"},
+			"",
+			[]string{"LINKBROKER_APPS_0_FALLBACK_URLS=https://api2.weixin.qq.com,https://sh.api.weixin.qq.com"},
 			func(c cli.Config) bool { return len(c.Apps[0].FallbackURLs) == 2 },
 		},
 		"calls that are passed on": {
-			"", []string{"LINKBROKER_APPS_0_PASS_THROUGH=/wxa/getwxacodeunlimit /datacube/getweanalysisappidvisitpage", "LINKBROKER_CLIENTS_0_PASS_THROUGH=true"},
+			"",
+			[]string{"LINKBROKER_APPS_0_PASS_THROUGH=/wxa/getwxacodeunlimit /datacube/getweanalysisappidvisitpage", "LINKBROKER_CLIENTS_0_PASS_THROUGH=true"},
 			func(c cli.Config) bool { return len(c.Apps[0].PassThrough) == 2 && c.Clients[0].PassThrough },
 		},
 		"a grain of nothing": {

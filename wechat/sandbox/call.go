@@ -22,7 +22,8 @@ type call struct {
 	length int64 // -1 = sent in chunks, without a Content-Length
 	now    time.Time
 
-	made *link // the link that came of it; nil if none did
+	made    *link  // the link that came of it; nil if none did
+	picture []byte // that is answered in place of JSON; nil = none
 }
 
 // handler does the work of a route. It runs under the lock and gives either fields or an errcode.
@@ -49,7 +50,11 @@ func (w *WeChat) serve(route, method string, work handler) {
 		}()
 
 		w.keep(context.WithoutCancel(r.Context()), c.made)
-		if wait(r.Context(), fault.Delay) {
+		switch {
+		case !wait(r.Context(), fault.Delay):
+		case c.picture != nil && faults[fault.Name].send == nil:
+			sendPicture(rw, c.picture)
+		default:
 			send(rw, r, fault, answer)
 		}
 	})

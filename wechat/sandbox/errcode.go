@@ -18,12 +18,14 @@ const (
 	pageInvalid     errcode = 40066
 	argumentInvalid errcode = 40097
 	secretInvalid   errcode = 40125
+	sceneInvalid    errcode = 40129
 	ipNotListed     errcode = 40164
 	pathInvalid     errcode = 40165
 	queryInvalid    errcode = 40212
 	titleInvalid    errcode = 40225
 	secretFrozen    errcode = 40243
 	tokenMissing    errcode = 41001
+	codePageInvalid errcode = 41030
 	tokenExpired    errcode = 42001
 	wantsGET        errcode = 43001
 	wantsPOST       errcode = 43002
@@ -50,11 +52,13 @@ var messages = map[errcode]string{ //nolint:gosec // texts about secrets, not se
 	pageInvalid:     "invalid url",
 	argumentInvalid: "invalid args",
 	secretInvalid:   "invalid appsecret",
+	sceneInvalid:    "invalid scene",
 	ipNotListed:     "invalid ip 203.0.113.7 ipv6 ::ffff:203.0.113.7, not in whitelist",
 	pathInvalid:     "invalid weapp pagepath",
 	queryInvalid:    "invalid query",
 	titleInvalid:    "invalid page title",
 	secretFrozen:    "appsecret is frozen",
+	codePageInvalid: "invalid page",
 	tokenMissing:    "access_token missing",
 	tokenExpired:    "access_token expired",
 	wantsGET:        "require GET method",

@@ -72,7 +72,7 @@ td{padding:.1rem 1rem .1rem 0;vertical-align:top}code{background:#8882}pre{overf
 <h1>Fake WeChat</h1>
 <p>It answers as api.weixin.qq.com does: <code>POST /cgi-bin/stable_token</code>, <code>GET /cgi-bin/token</code>,
 <code>POST /wxa/generate_urllink</code>, <code>/wxa/generatescheme</code>, <code>/wxa/genwxashortlink</code>,
-<code>/wxa/query_urllink</code>, <code>/wxa/queryscheme</code>. Its links open nothing on a phone;
+<code>/wxa/query_urllink</code>, <code>/wxa/queryscheme</code>, <code>/wxa/getwxacodeunlimit</code>. Its links open nothing on a phone;
 <code>/t/</code> and a link's last part shows where one leads.
 <h2>Faults</h2>
 <pre>curl -X POST {{.Host}}/sandbox/faults -d '{"fault":"slow","delay":"2s","times":10}'

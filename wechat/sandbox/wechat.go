@@ -65,6 +65,7 @@ func New(ctx context.Context, cfg Config) *WeChat {
 	w.serve(shortLinkRoute, http.MethodPost, w.generateShortLink)
 	w.serve("/wxa/query_urllink", http.MethodPost, w.queryURLLink)
 	w.serve("/wxa/queryscheme", http.MethodPost, w.queryScheme)
+	w.serve(codeRoute, http.MethodPost, w.code)
 	w.mux.HandleFunc("GET /sandbox/faults", w.listFaults)
 	w.mux.HandleFunc("POST /sandbox/faults", w.postFault)
 	w.mux.HandleFunc("DELETE /sandbox/faults", w.deleteFaults)
