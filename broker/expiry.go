@@ -104,7 +104,7 @@ func (e Expiry) normalize() (Expiry, error) {
 // days. A time in milliseconds is a time far beyond them.
 func (e Expiry) settle(now time.Time, grain time.Duration) (settled Expiry, clamped bool, err error) {
 	switch {
-	case e.At.IsZero():
+	case e.At.IsZero(), e.Never:
 		settled, err = e.normalize()
 		return settled, e.Days > 30, err
 	case !e.At.Add(-safetyMargin).After(now):

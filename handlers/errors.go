@@ -152,8 +152,11 @@ func refuseAsWeChat(c *gin.Context, r refusal, e *broker.Error) {
 	}
 	c.Writer.Header().Set("Cache-Control", "no-store")
 	b := strconv.AppendInt([]byte(`{"errcode":`), int64(errcode), 10)
-	b = appendString(append(b, `,"errmsg":`...), message)
-	writeBytes(c, http.StatusOK, contentJSON, append(b, '}'))
+	b = append(appendString(append(b, `,"errmsg":`...), message), '}')
+	if strings.HasPrefix(withoutPrefix(c.Request.URL.Path), cloudPath) {
+		b = withCamelNames(b, cloudMethod(c), "fail "+message)
+	}
+	writeBytes(c, http.StatusOK, contentJSON, b)
 }
 
 // detail keeps what only the operator can mend, and what may name files or this machine's address, between him and
@@ -188,10 +191,16 @@ func retryAfter(r refusal, e *broker.Error) time.Duration {
 // speaksWeChat reports whether an address is one of WeChat's, under the path prefix or not. It is asked for errors
 // only, and so for addresses that no route has as well.
 func speaksWeChat(address string) bool {
+	address = withoutPrefix(address)
+	return strings.HasPrefix(address, "/wxa/") || strings.HasPrefix(address, "/cgi-bin/") || strings.HasPrefix(address, cloudPath)
+}
+
+// withoutPrefix gives an address without the path prefix that carries a key.
+func withoutPrefix(address string) string {
 	address = path.Clean(address)
 	if rest, ok := strings.CutPrefix(address, "/k/"); ok {
 		_, rest, _ = strings.Cut(rest, "/")
-		address = "/" + rest
+		return "/" + rest
 	}
-	return strings.HasPrefix(address, "/wxa/") || strings.HasPrefix(address, "/cgi-bin/")
+	return address
 }

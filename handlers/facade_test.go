@@ -210,8 +210,8 @@ func TestAddressesOfWeChatThatAreNotServed(t *testing.T) {
 		"GET where WeChat wants POST":            {"GET", facade, 43002},
 		"GET under the prefix":                   {"GET", "/k/" + shopKey + "/wxa/generate_urllink", 43002},
 		"DELETE of a token":                      {"DELETE", "/cgi-bin/token", 43002},
-		"a call we do not have":                  {"POST", "/wxa/generatescheme", 40066},
-		"a call we do not have, with the prefix": {"POST", "/k/" + shopKey + "/wxa/generatescheme", 40066},
+		"a call we do not have":                  {"POST", "/wxa/getwxacode", 40066},
+		"a call we do not have, with the prefix": {"POST", "/k/" + shopKey + "/wxa/getwxacode", 40066},
 		"another family of calls":                {"POST", "/cgi-bin/message/send", 40066},
 		"a slash too many at the end":            {"POST", "/wxa/generate_urllink/", 40066},
 	} {
