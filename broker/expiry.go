@@ -133,6 +133,14 @@ func (e Expiry) end(from time.Time) time.Time {
 	}
 }
 
+// effectiveEnd is until when a link of this class is handed out that WeChat ends at the moment end.
+func (e Expiry) effectiveEnd(end time.Time) time.Time {
+	if e.Never {
+		return never
+	}
+	return end.Add(-safetyMargin).Truncate(time.Second).UTC()
+}
+
 // leastLife is the life a link of this class must still have to be reused when nobody asks for more.
 func (e Expiry) leastLife() time.Duration {
 	switch {
