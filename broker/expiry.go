@@ -104,7 +104,7 @@ func (e Expiry) normalize() (Expiry, error) {
 // days. A time in milliseconds is a time far beyond them.
 func (e Expiry) settle(now time.Time, grain time.Duration) (settled Expiry, clamped bool, err error) {
 	switch {
-	case e.At.IsZero():
+	case e.At.IsZero(), e.Never:
 		settled, err = e.normalize()
 		return settled, e.Days > 30, err
 	case !e.At.Add(-safetyMargin).After(now):
@@ -131,6 +131,14 @@ func (e Expiry) end(from time.Time) time.Time {
 	default:
 		return end
 	}
+}
+
+// effectiveEnd is until when a link of this class is handed out that WeChat ends at the moment end.
+func (e Expiry) effectiveEnd(end time.Time) time.Time {
+	if e.Never {
+		return never
+	}
+	return end.Add(-safetyMargin).Truncate(time.Second).UTC()
 }
 
 // leastLife is the life a link of this class must still have to be reused when nobody asks for more.

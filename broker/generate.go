@@ -78,7 +78,7 @@ func newLink(w want, made Generated) Link {
 		URL:         made.URL,
 		Extra:       keptOf(made.Extra),
 		GeneratedAt: sent,
-		ExpiresAt:   w.target.Expiry.end(sent).Add(-safetyMargin).Truncate(time.Second),
+		ExpiresAt:   w.target.Expiry.effectiveEnd(w.target.Expiry.end(sent)),
 	}
 }
 

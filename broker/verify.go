@@ -79,7 +79,7 @@ func (l Link) endsBy(told time.Time) time.Time {
 	if !told.IsZero() && told.Before(end) {
 		end = told
 	}
-	return end.Add(-safetyMargin).Truncate(time.Second).UTC()
+	return l.Target.Expiry.effectiveEnd(end)
 }
 
 // correct stores the end of a link, if it is still the one that was asked about. Uses and pin are the target's rather

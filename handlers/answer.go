@@ -49,13 +49,6 @@ func appendAnswer(b []byte, answer broker.Answer) []byte {
 	return append(b, "}\n"...)
 }
 
-// asWeChat writes an answer of the facade: what is asked for under the name that WeChat gives it.
-func asWeChat(c *gin.Context, name, value string) {
-	b := make([]byte, 0, 256)
-	b = append(append(append(b, `{"errcode":0,"errmsg":"ok","`...), name...), `":`...)
-	writeBytes(c, http.StatusOK, contentJSON, append(appendString(b, value), '}'))
-}
-
 // writeCacheFacts says in headers where an answer comes from, in the words of RFC 9211 where it has some.
 func writeCacheFacts(h http.Header, answer broker.Answer) {
 	h.Set("Age", seconds(answer.Age()))
@@ -72,6 +65,8 @@ func cacheStatus(answer broker.Answer) string {
 	switch answer.Outcome {
 	case broker.Hit:
 		return "linkbroker; hit; ttl=" + seconds(answer.TTL())
+	case broker.Composed:
+		return "linkbroker; detail=composed"
 	case broker.Stale:
 		return "linkbroker; fwd=stale; ttl=" + seconds(answer.TTL()) + "; detail=" + string(broker.CodeOf(answer.Reason))
 	default:
@@ -108,7 +103,7 @@ func writeJSON(c *gin.Context, status int, v any) { writeBytes(c, status, conten
 
 // encode gives the JSON of what is not asked for often enough to be written out.
 func encode(v any) []byte {
-	b, err := json.Marshal(v, jsontext.AllowInvalidUTF8(true))
+	b, err := json.Marshal(v, jsontext.AllowInvalidUTF8(true), json.Deterministic(true))
 	if err != nil {
 		panic(err) // not of our own types
 	}

@@ -1,7 +1,7 @@
 package handlers_test
 
 import (
-	"fmt"
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -112,7 +112,10 @@ func wantErrCode(t *testing.T, out reply, errcode int) {
 	if out.Code != 200 || out.Header().Get("Content-Type") != "application/json; charset=utf-8" {
 		t.Errorf("the facade answers %d %q", out.Code, out.Header().Get("Content-Type"))
 	}
-	if !strings.HasPrefix(out.text(), fmt.Sprintf(`{"errcode":%d,`, errcode)) {
+	var told struct {
+		ErrCode *int `json:"errcode"`
+	}
+	if err := json.Unmarshal(out.Body.Bytes(), &told); err != nil || told.ErrCode == nil || *told.ErrCode != errcode {
 		t.Errorf("want errcode %d, got %s", errcode, out.text())
 	}
 }

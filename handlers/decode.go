@@ -66,20 +66,25 @@ type cloudBaseFields struct {
 }
 
 // UnmarshalJSONFrom reads one value.
-func (c *cloudBase) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+func (c *cloudBase) UnmarshalJSONFrom(dec *jsontext.Decoder) (err error) {
+	c.given, err = readOptional(dec, &c.fields)
+	return err
+}
+
+// readOptional reads an object into fields, and reports whether there is one: null and [] mean that there is none.
+func readOptional(dec *jsontext.Decoder, fields any) (given bool, err error) {
 	if kind := dec.PeekKind(); kind == jsontext.KindBeginObject {
-		c.given = true
-		return json.UnmarshalDecode(dec, &c.fields)
+		return true, json.UnmarshalDecode(dec, fields)
 	}
 	value, err := dec.ReadValue()
 	if err != nil {
-		return err
+		return false, err
 	}
 	emptyList := value.Kind() == jsontext.KindBeginArray && len(bytes.TrimSpace(value[1:len(value)-1])) == 0
 	if emptyList || value.Kind() == jsontext.KindNull {
-		return nil
+		return false, nil
 	}
-	return broker.Errorf(malformed, "field %q must be an object", dec.StackPointer())
+	return false, broker.Errorf(malformed, "field %q must be an object", dec.StackPointer())
 }
 
 // target gives what the domain works on: nil for none.

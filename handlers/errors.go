@@ -155,8 +155,11 @@ func refuseAsWeChat(c *gin.Context, r refusal, e *broker.Error) {
 	}
 	c.Writer.Header().Set("Cache-Control", "no-store")
 	b := strconv.AppendInt([]byte(`{"errcode":`), int64(errcode), 10)
-	b = appendString(append(b, `,"errmsg":`...), message)
-	writeBytes(c, http.StatusOK, contentJSON, append(b, '}'))
+	b = append(appendString(append(b, `,"errmsg":`...), message), '}')
+	if strings.HasPrefix(withoutPrefix(c.Request.URL.Path), cloudPath) {
+		b = withCamelNames(b, cloudMethod(c), "fail "+message)
+	}
+	writeBytes(c, http.StatusOK, contentJSON, b)
 }
 
 // detail keeps what only the operator can mend, and what may name files or this machine's address, between him and
@@ -198,11 +201,17 @@ var families = []string{
 // speaksWeChat reports whether an address is one of WeChat's, under the path prefix or not. It is asked for errors
 // only, and so for addresses that no route has as well.
 func (a *api) speaksWeChat(address string) bool {
+	address = withoutPrefix(address)
+	family, _, below := strings.Cut(strings.TrimPrefix(address, "/"), "/")
+	return below && slices.Contains(families, family) || a.forwards(address) || strings.HasPrefix(address, cloudPath)
+}
+
+// withoutPrefix gives an address without the path prefix that carries a key.
+func withoutPrefix(address string) string {
 	address = path.Clean(address)
 	if rest, ok := strings.CutPrefix(address, "/k/"); ok {
 		_, rest, _ = strings.Cut(rest, "/")
-		address = "/" + rest
+		return "/" + rest
 	}
-	family, _, below := strings.Cut(strings.TrimPrefix(address, "/"), "/")
-	return below && slices.Contains(families, family) || a.forwards(address)
+	return address
 }

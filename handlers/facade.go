@@ -1,11 +1,75 @@
 package handlers
 
 import (
+	"net/http"
+	"strings"
+
 	"github.com/gin-gonic/gin"
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"linkbroker/broker"
 )
+
+// operation is one of WeChat's calls: it reads a body, which it must not keep, and says how to answer it.
+type operation func(data []byte) (reply, error)
+
+// reply answers a call on behalf of an app with the JSON that WeChat would send.
+type reply func(c *gin.Context, who caller, app string) ([]byte, error)
+
+// asWeChat serves an operation in WeChat's own protocol.
+func (a *api) asWeChat(op operation) func(c *gin.Context, who caller) error {
+	return func(c *gin.Context, who caller) error {
+		body, err := a.operate(c, who, op)
+		if err != nil {
+			return err
+		}
+		writeBytes(c, http.StatusOK, contentJSON, body)
+		return nil
+	}
+}
+
+func (a *api) operate(c *gin.Context, who caller, op operation) ([]byte, error) {
+	app, err := a.chooseApp(who, param(c.Request.URL.RawQuery, "appid"))
+	if err != nil {
+		return nil, err
+	}
+	var answer reply
+	err = a.bodies.read(c.Request, func(data []byte) (err error) {
+		answer, err = op(data)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return answer(c, who, app)
+}
+
+// generation answers with a link: what is asked for, under the name that WeChat gives it.
+func (a *api) generation(field string, target func(app string) (broker.Target, error)) reply {
+	return func(c *gin.Context, who caller, app string) ([]byte, error) {
+		wanted, err := target(app)
+		if err != nil {
+			return nil, err
+		}
+		answer, err := a.Broker.Get(c.Request.Context(), who.request(broker.Request{Target: wanted}))
+		if err != nil {
+			return nil, err
+		}
+		writeCacheFacts(c.Writer.Header(), answer)
+		return appendWeChat(make([]byte, 0, 256), field, answer.Link), nil
+	}
+}
+
+// appendWeChat appends WeChat's answer for a link, with what was in it that we do not know.
+func appendWeChat(b []byte, field string, link broker.Link) []byte {
+	b = append(append(append(b, `{"errcode":0,"errmsg":"ok","`...), field...), `":`...)
+	b = appendString(b, link.URL)
+	if len(link.Extra) > 0 {
+		return append(append(b, ','), link.Extra[1:]...)
+	}
+	return append(b, '}')
+}
 
 // urlLinkRequest is what WeChat's urllink.generate takes. Fields we do not know go upstream and into the key.
 type urlLinkRequest struct {
@@ -20,32 +84,18 @@ type urlLinkRequest struct {
 }
 
 // generateURLLink answers POST /wxa/generate_urllink.
-func (a *api) generateURLLink(c *gin.Context, who caller) error {
-	app, err := a.chooseApp(who, param(c.Request.URL.RawQuery, "appid"))
-	if err != nil {
-		return err
-	}
+func (a *api) generateURLLink(data []byte) (reply, error) {
 	var in urlLinkRequest
-	if err := a.bodies.read(c.Request, func(data []byte) error { return decode(data, &in) }); err != nil {
-		return err
+	if err := decode(data, &in); err != nil {
+		return nil, err
 	}
-	target, err := in.target(app)
-	if err != nil {
-		return err
-	}
-	answer, err := a.Broker.Get(c.Request.Context(), who.request(broker.Request{Target: target}))
-	if err != nil {
-		return err
-	}
-	writeCacheFacts(c.Writer.Header(), answer)
-	asWeChat(c, "url_link", answer.Link.URL)
-	return nil
+	return a.generation("url_link", in.target), nil
 }
 
 // target gives what the domain works on. Times and intervals that are not positive count as absent, because some
 // SDKs send 0 for each field that its user left out.
 func (in *urlLinkRequest) target(app string) (broker.Target, error) {
-	expiry, err := broker.ParseExpiry(in.Type.pointer(), in.Interval.positive(), in.At.positive())
+	expiry, err := in.loose()
 	return broker.Target{
 		App:       app,
 		Kind:      broker.URLLink,
@@ -56,4 +106,133 @@ func (in *urlLinkRequest) target(app string) (broker.Target, error) {
 		Expiry:    expiry,
 		Extra:     withoutNulls(in.Unknown),
 	}, err
+}
+
+func (f *expiryFields) loose() (broker.Expiry, error) {
+	return broker.ParseExpiry(f.Type.pointer(), f.Interval.positive(), f.At.positive())
+}
+
+// schemeRequest is what WeChat's urlscheme.generate takes.
+type schemeRequest struct {
+	expiryFields
+
+	JumpWxa  jumpWxa        `json:"jump_wxa"`
+	IsExpire whatever       `json:"is_expire"`
+	Unknown  jsontext.Value `json:",embed"`
+}
+
+// jumpWxa is where a scheme leads. null, [] and {} all mean the home page.
+type jumpWxa struct {
+	Path    string         `json:"path"`
+	Query   string         `json:"query"`
+	Env     broker.Env     `json:"env_version"`
+	Unknown jsontext.Value `json:",embed"`
+}
+
+// UnmarshalJSONFrom reads one value.
+func (j *jumpWxa) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	type fields jumpWxa // without this method
+	_, err := readOptional(dec, (*fields)(j))
+	return err
+}
+
+// generateScheme answers POST /wxa/generatescheme.
+func (a *api) generateScheme(data []byte) (reply, error) {
+	var in schemeRequest
+	if err := decode(data, &in); err != nil {
+		return nil, err
+	}
+	return a.generation("openlink", in.target), nil
+}
+
+func (in *schemeRequest) target(app string) (broker.Target, error) {
+	expiry, err := in.loose()
+	return broker.Target{
+		App:    app,
+		Kind:   broker.Scheme,
+		Path:   in.JumpWxa.Path,
+		Query:  in.JumpWxa.Query,
+		Env:    in.JumpWxa.Env,
+		Expiry: expiry,
+		Extra:  joinExtra(withoutNulls(in.Unknown), "jump_wxa", withoutNulls(in.JumpWxa.Unknown)),
+	}, err
+}
+
+// joinExtra puts the unknown fields of an object into those of the body that it stands in.
+func joinExtra(beside []byte, name string, within []byte) []byte {
+	if len(within) == 0 {
+		return beside
+	}
+	joined := append(append([]byte(`{"`+name+`":`), within...), '}')
+	if len(beside) <= len("{}") {
+		return joined
+	}
+	return append(append(joined[:len(joined)-1], ','), beside[1:]...)
+}
+
+// shortLinkRequest is what WeChat's shortlink.generate takes.
+type shortLinkRequest struct {
+	PageURL   string         `json:"page_url"`
+	Title     string         `json:"page_title"`
+	Permanent truth          `json:"is_permanent"`
+	Unknown   jsontext.Value `json:",embed"`
+}
+
+// generateShortLink answers POST /wxa/genwxashortlink.
+func (a *api) generateShortLink(data []byte) (reply, error) {
+	var in shortLinkRequest
+	if err := decode(data, &in); err != nil {
+		return nil, err
+	}
+	return a.generation("link", in.target), nil
+}
+
+func (in *shortLinkRequest) target(app string) (broker.Target, error) {
+	page, query, _ := strings.Cut(strings.TrimSpace(in.PageURL), "?")
+	return broker.Target{
+		App:    app,
+		Kind:   broker.ShortLink,
+		Path:   page,
+		Query:  query,
+		Title:  in.Title,
+		Expiry: broker.Expiry{Never: bool(in.Permanent)},
+		Extra:  withoutNulls(in.Unknown),
+	}, nil
+}
+
+// truth is a boolean as real clients write it: true, 1, and null for absent.
+type truth bool
+
+// UnmarshalJSONFrom reads one value.
+func (t *truth) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	value, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	var yes bool
+	switch text := string(value); text {
+	case "null":
+		return nil
+	case "0", "1":
+		yes = text == "1"
+	default:
+		if json.Unmarshal(value, &yes) != nil {
+			return broker.Errorf(malformed, "field %q must be true or false", dec.StackPointer())
+		}
+	}
+	*t = truth(yes)
+	return nil
+}
+
+// param reads the value of a parameter.
+func (t *truth) param(name, value string) error {
+	switch value {
+	case "true", "1":
+		*t = true
+	case "false", "0", "":
+		*t = false
+	default:
+		return broker.Errorf(malformed, "parameter %q must be true or false", name)
+	}
+	return nil
 }

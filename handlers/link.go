@@ -23,6 +23,8 @@ type linkRequest struct {
 	CloudBase cloudBase      `json:"cloud_base"`
 	LeastLife lifetime       `json:"least_life"`
 	Scope     string         `json:"scope"`
+	Title     string         `json:"page_title"`
+	Permanent truth          `json:"is_permanent"`
 	Extra     jsontext.Value `json:"extra"`
 	Unknown   jsontext.Value `json:",embed"`
 }
@@ -86,6 +88,8 @@ var linkParams = map[string]func(in *linkRequest, value string) error{
 	"query":           func(in *linkRequest, v string) error { in.Query = v; return nil },
 	"env_version":     func(in *linkRequest, v string) error { in.Env = broker.Env(v); return nil },
 	"scope":           func(in *linkRequest, v string) error { in.Scope = v; return nil },
+	"page_title":      func(in *linkRequest, v string) error { in.Title = v; return nil },
+	"is_permanent":    func(in *linkRequest, v string) error { return in.Permanent.param("is_permanent", v) },
 	"least_life":      func(in *linkRequest, v string) error { return in.LeastLife.parse(v) },
 	"expire_type":     func(in *linkRequest, v string) error { return in.Type.param("expire_type", v) },
 	"expire_interval": func(in *linkRequest, v string) error { return in.Interval.param("expire_interval", v) },
@@ -123,9 +127,10 @@ func (in *linkRequest) request() (broker.Request, error) {
 	if err != nil {
 		return broker.Request{}, err
 	}
+	expiry.Never = bool(in.Permanent)
 	target := broker.Target{
 		App: cmp.Or(in.App, in.AppID), Kind: in.Kind, Path: *in.Path, Query: in.Query, Env: in.Env,
-		CloudBase: in.CloudBase.target(), Expiry: expiry, Scope: in.Scope,
+		CloudBase: in.CloudBase.target(), Expiry: expiry, Scope: in.Scope, Title: in.Title,
 	}
 	if in.Extra.Kind() != jsontext.KindNull {
 		target.Extra = []byte(in.Extra)

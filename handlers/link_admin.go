@@ -23,8 +23,11 @@ type linkView struct {
 	CloudBase      *cloudBaseView `json:"cloud_base,omitzero"`
 	ExpireInterval int            `json:"expire_interval,omitzero"` // days; without it and the next the living link
 	ExpireTime     int64          `json:"expire_time,omitzero"`     // Unix seconds
+	Permanent      bool           `json:"is_permanent,omitzero"`
 	Scope          string         `json:"scope,omitempty"`
+	Title          string         `json:"page_title,omitempty"`
 	Extra          jsontext.Value `json:"extra,omitempty"`
+	AnswerExtra    jsontext.Value `json:"answer_extra,omitempty"` // fields of WeChat's answer that only WeChat knows
 	GeneratedAt    time.Time      `json:"generated_at"`
 	ExpiresAt      time.Time      `json:"expires_at"`
 	UsedAt         time.Time      `json:"used_at,omitzero"`
@@ -46,17 +49,22 @@ func (a *api) view(l broker.Link) linkView {
 	t := l.Target
 	v := linkView{
 		Key: l.Key, URL: l.URL, Kind: t.Kind, App: t.App, Path: t.Path, Query: t.Query, Env: t.Env,
-		ExpireInterval: t.Expiry.Days, Scope: t.Scope, Extra: jsontext.Value(t.Extra),
+		ExpireInterval: t.Expiry.Days, Permanent: t.Expiry.Never, Scope: t.Scope, Title: t.Title,
+		Extra: jsontext.Value(t.Extra), AnswerExtra: jsontext.Value(l.Extra), CloudBase: viewCloudBase(t.CloudBase),
 		GeneratedAt: utc(l.GeneratedAt), ExpiresAt: utc(l.ExpiresAt), UsedAt: utc(l.UsedAt),
 		Uses: l.Uses, Pinned: l.Pinned, Alive: l.Outlives(a.Clock()),
 	}
 	if !t.Expiry.At.IsZero() {
 		v.ExpireTime = t.Expiry.At.Unix()
 	}
-	if b := t.CloudBase; b != nil {
-		v.CloudBase = &cloudBaseView{b.Env, b.Domain, b.Path, b.Query, b.ResourceAppID, jsontext.Value(b.Extra)}
-	}
 	return v
+}
+
+func viewCloudBase(b *broker.CloudBase) *cloudBaseView {
+	if b == nil {
+		return nil
+	}
+	return &cloudBaseView{b.Env, b.Domain, b.Path, b.Query, b.ResourceAppID, jsontext.Value(b.Extra)}
 }
 
 // listLinks answers GET /api/v1/links.
@@ -142,6 +150,21 @@ func (a *api) renewLink(c *gin.Context, _ caller) error {
 			return err
 		}
 		a.answer(c, answer, false)
+		return nil
+	})
+}
+
+// verifyLink answers POST /api/v1/links/{key}:verify.
+func (a *api) verifyLink(c *gin.Context, _ caller) error {
+	return a.withKey(c, func(key broker.Key) error {
+		done, err := a.Broker.Verify(c.Request.Context(), key)
+		if err != nil {
+			return err
+		}
+		writeJSON(c, http.StatusOK, struct {
+			Verdict broker.Verdict `json:"verdict"`
+			Link    linkView       `json:"link"`
+		}{done.Verdict, a.view(done.Link)})
 		return nil
 	})
 }

@@ -22,6 +22,7 @@ type Metrics struct {
 
 	failures *prometheus.CounterVec
 	calls    *prometheus.CounterVec
+	queries  *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	events   *prometheus.CounterVec
 	forwards *prometheus.CounterVec
@@ -30,6 +31,7 @@ type Metrics struct {
 
 type answerLabels struct {
 	app     string
+	kind    broker.Kind
 	outcome broker.Outcome
 }
 
@@ -42,16 +44,20 @@ func NewMetrics(appids []string, v Version) *Metrics {
 		r.MustRegister(vec)
 		return vec
 	}
-	answers := counter("answers_total", "Requests answered with a link: hit, miss or stale.", "app", "outcome")
+	answers := counter("answers_total", "Requests answered with a link: hit, miss, stale, or composed without any.", "app", "kind", "outcome")
 	for _, app := range appids {
 		m.apps[app] = true
-		for _, outcome := range []broker.Outcome{broker.Hit, broker.Miss, broker.Stale} {
-			m.answers[answerLabels{app, outcome}] = answers.WithLabelValues(app, string(outcome))
+		for _, kind := range broker.Kinds() {
+			for _, outcome := range outcomesOf(kind) {
+				m.answers[answerLabels{app, kind, outcome}] = answers.WithLabelValues(app, string(kind), string(outcome))
+			}
 		}
 	}
 	m.failures = counter("errors_total", "Requests for a link that failed, by code.", "app", "code")
 	m.calls = counter("upstream_calls_total", "Calls to WeChat that generate; errcode 0 is a link, none is no answer.",
-		"app", "purpose", "errcode")
+		"app", "kind", "purpose", "errcode")
+	m.queries = counter("upstream_queries_total", "Calls to WeChat that ask about links or visits; errcode 0 is an answer, none is none.",
+		"app", "errcode")
 	m.forwards = counter("forwarded_total", "Other calls passed on to WeChat: answered (with whatever errcode), failed or broken off.",
 		"app", "outcome")
 	m.events = counter("events_total", "What should be rare: quota_closed, rate_lowered, store_failing, link_lost, link_refused, panicked.",
@@ -76,7 +82,7 @@ func NewMetrics(appids []string, v Version) *Metrics {
 // Observe counts what happens in the domain. It is meant for broker.Policy.Observe.
 func (m *Metrics) Observe(e broker.Event) {
 	if e.Name == broker.Answered && e.Err == nil {
-		if counter, ok := m.answers[answerLabels{e.App, e.Outcome}]; ok {
+		if counter, ok := m.answers[answerLabels{e.App, e.Kind, e.Outcome}]; ok {
 			counter.Inc()
 		}
 		return
@@ -89,8 +95,10 @@ func (m *Metrics) Observe(e broker.Event) {
 	case broker.Answered:
 		m.failures.WithLabelValues(app, string(broker.CodeOf(e.Err))).Inc()
 	case broker.CallEnded:
-		m.calls.WithLabelValues(app, string(e.Purpose), errcode(e.Err)).Inc()
+		m.calls.WithLabelValues(app, string(e.Kind), string(e.Purpose), errcode(e.Err)).Inc()
 		m.seconds.WithLabelValues(app, string(e.Purpose)).Observe(e.Took.Seconds())
+	case broker.QueryEnded:
+		m.queries.WithLabelValues(app, errcode(e.Err)).Inc()
 	default:
 		m.events.WithLabelValues(string(e.Name)).Inc()
 	}
@@ -98,6 +106,14 @@ func (m *Metrics) Observe(e broker.Event) {
 
 // countForwarded counts a call that was passed on for one of the configured apps.
 func (m *Metrics) countForwarded(app, outcome string) { m.forwards.WithLabelValues(app, outcome).Inc() }
+
+// outcomesOf are those that requests for a kind can have.
+func outcomesOf(kind broker.Kind) []broker.Outcome {
+	if kind == broker.PlainScheme {
+		return []broker.Outcome{broker.Composed}
+	}
+	return []broker.Outcome{broker.Hit, broker.Miss, broker.Stale}
+}
 
 // Gauge adds a figure that is asked for when Prometheus asks. The name is without linkbroker_; labels may be nil.
 func (m *Metrics) Gauge(name, help string, labels map[string]string, value func() float64) {

@@ -37,7 +37,7 @@ func wantFigures(t *testing.T, text string, lines ...string) {
 func TestMetricsOfRequests(t *testing.T) {
 	w := newWorld(t)
 	wantFigures(t, w.figures(), // figures begin at 0, or the first increase would be lost to rate()
-		`linkbroker_answers_total{app="`+appA+`",outcome="stale"} 0`,
+		`linkbroker_answers_total{app="`+appA+`",kind="url_link",outcome="stale"} 0`,
 		`linkbroker_events_total{event="quota_closed"} 0`,
 		`linkbroker_http_requests_total{class="5xx",listener="public"} 0`)
 	for range 3 {
@@ -48,13 +48,13 @@ func TestMetricsOfRequests(t *testing.T) {
 	w.weChat.fail(upstream(broker.QuotaExhausted, 44993, "reach max api day quota limit"))
 	w.ask("POST", facade, `{"path":"q"}`)
 	wantFigures(t, w.figures(),
-		`linkbroker_answers_total{app="`+appA+`",outcome="hit"} 2`,
-		`linkbroker_answers_total{app="`+appA+`",outcome="miss"} 1`,
+		`linkbroker_answers_total{app="`+appA+`",kind="url_link",outcome="hit"} 2`,
+		`linkbroker_answers_total{app="`+appA+`",kind="url_link",outcome="miss"} 1`,
 		`linkbroker_errors_total{app="`+appA+`",code="invalid_path"} 1`,
 		`linkbroker_errors_total{app="`+appA+`",code="quota_exhausted"} 1`,
 		`linkbroker_errors_total{app="",code="unknown_app"} 1`, // not one series for each app that is made up
-		`linkbroker_upstream_calls_total{app="`+appA+`",errcode="0",purpose="interactive"} 1`,
-		`linkbroker_upstream_calls_total{app="`+appA+`",errcode="44993",purpose="interactive"} 1`,
+		`linkbroker_upstream_calls_total{app="`+appA+`",errcode="0",kind="url_link",purpose="interactive"} 1`,
+		`linkbroker_upstream_calls_total{app="`+appA+`",errcode="44993",kind="url_link",purpose="interactive"} 1`,
 		`linkbroker_upstream_seconds_count{app="`+appA+`",purpose="interactive"} 2`,
 		`linkbroker_events_total{event="quota_closed"} 1`,
 		`linkbroker_http_requests_total{class="2xx",listener="public"} 4`,
@@ -99,11 +99,18 @@ func TestMetricsOfOthers(t *testing.T) {
 		{Name: broker.LinkRefused, Err: errDisk},
 		{Name: broker.Panicked, Err: errDisk},
 		{Name: broker.RateLowered, App: appA, Rate: 75},
-		{Name: broker.CallEnded, App: appA, Purpose: broker.Prewarming, Took: time.Second, Err: errors.New("time-out")},
+		{Name: broker.CallEnded, App: appA, Kind: broker.URLLink, Purpose: broker.Prewarming, Took: time.Second, Err: errors.New("time-out")},
+		{Name: broker.QueryEnded, App: appA, Took: time.Second},
+		{Name: broker.QueryEnded, App: "wxnobody", Err: errors.New("time-out")},
 	} {
 		w.metrics.Observe(e)
 	}
 	wantFigures(t, w.figures(),
+		`linkbroker_upstream_queries_total{app="`+appA+`",errcode="0"} 1`,
+		`linkbroker_upstream_queries_total{app="",errcode="none"} 1`,
+		`linkbroker_account_limit{account="short_links",app="`+appA+`"} 1e+06`,
+		`linkbroker_account_left{account="permanent_short_links",app="`+appA+`"} 100000`,
+		`linkbroker_account_closed{account="short_links",app="`+appA+`"} 0`,
 		`linkbroker_token_expires_seconds{app="`+appB+`"} 60`,
 		`linkbroker_store_bytes 4096`,
 		`linkbroker_events_total{event="store_failing"} 1`,
@@ -111,7 +118,7 @@ func TestMetricsOfOthers(t *testing.T) {
 		`linkbroker_events_total{event="link_refused"} 1`,
 		`linkbroker_events_total{event="panicked"} 1`,
 		`linkbroker_events_total{event="rate_lowered"} 1`,
-		`linkbroker_upstream_calls_total{app="`+appA+`",errcode="none",purpose="prewarming"} 1`,
+		`linkbroker_upstream_calls_total{app="`+appA+`",errcode="none",kind="url_link",purpose="prewarming"} 1`,
 	)
 }
 

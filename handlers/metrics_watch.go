@@ -19,17 +19,24 @@ func (m *Metrics) WatchQuota(quotas func(context.Context) ([]broker.Quota, error
 		resets:  describe("quota_resets_timestamp_seconds", "When the next quota day begins.", "app"),
 		closed:  describe("quota_closed", "1 while WeChat says that the day's quota is used up.", "app"),
 		rate:    describe("upstream_rate", "Calls a second that WeChat is asked at most, at present.", "app"),
+
+		otherLimit:  describe("account_limit", "Generations of a quota for other links: short_links a day, permanent_short_links in all.", "app", "account"),
+		otherLeft:   describe("account_left", "Generations left of such a quota.", "app", "account"),
+		otherClosed: describe("account_closed", "1 while WeChat says that such a quota is used up.", "app", "account"),
+		visits:      describe("visits_left", "How often links may still be opened today, as WeChat last said; absent if it never did.", "app"),
 	})
 }
 
 type quotaCollector struct {
 	quotas                                     func(context.Context) ([]broker.Quota, error)
 	limit, left, prewarm, resets, closed, rate *prometheus.Desc
+
+	otherLimit, otherLeft, otherClosed, visits *prometheus.Desc
 }
 
 // Describe gives the figures' names.
 func (q *quotaCollector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{q.limit, q.left, q.prewarm, q.resets, q.closed, q.rate} {
+	for _, d := range []*prometheus.Desc{q.limit, q.left, q.prewarm, q.resets, q.closed, q.rate, q.otherLimit, q.otherLeft, q.otherClosed, q.visits} {
 		out <- d
 	}
 }
@@ -42,15 +49,23 @@ func (q *quotaCollector) Collect(out chan<- prometheus.Metric) {
 		return
 	}
 	for _, quota := range quotas {
-		gauge := func(d *prometheus.Desc, value float64) {
-			out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, quota.App)
+		gauge := func(d *prometheus.Desc, value float64, more ...string) {
+			out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, append([]string{quota.App}, more...)...)
 		}
 		gauge(q.limit, float64(quota.Limit))
 		gauge(q.left, float64(max(quota.Limit-quota.Used, 0)))
 		gauge(q.prewarm, float64(quota.PrewarmLeft))
 		gauge(q.resets, float64(quota.ResetsAt.Unix()))
-		gauge(q.closed, truth(!quota.ClosedUntil.IsZero()))
+		gauge(q.closed, truthOf(!quota.ClosedUntil.IsZero()))
 		gauge(q.rate, quota.Rate)
+		for _, other := range quota.Others {
+			gauge(q.otherLimit, float64(other.Limit), string(other.Account))
+			gauge(q.otherLeft, float64(max(other.Limit-other.Used, 0)), string(other.Account))
+			gauge(q.otherClosed, truthOf(!other.ClosedUntil.IsZero()), string(other.Account))
+		}
+		if !quota.Visits.At.IsZero() {
+			gauge(q.visits, float64(quota.Visits.Left))
+		}
 	}
 }
 
@@ -91,7 +106,7 @@ func (j *jobCollector) Collect(out chan<- prometheus.Metric) {
 		}
 		age := j.clock().Sub(last).Seconds()
 		out <- prometheus.MustNewConstMetric(j.age, prometheus.GaugeValue, age, s.Name)
-		out <- prometheus.MustNewConstMetric(j.failed, prometheus.GaugeValue, truth(s.LastError != ""), s.Name)
+		out <- prometheus.MustNewConstMetric(j.failed, prometheus.GaugeValue, truthOf(s.LastError != ""), s.Name)
 	}
 }
 
@@ -99,7 +114,7 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("linkbroker_"+name, help, labels, nil)
 }
 
-func truth(b bool) float64 {
+func truthOf(b bool) float64 {
 	if b {
 		return 1
 	}

@@ -34,7 +34,16 @@ const (
 // change the base URL and few let him add a header.
 func facadeRoutes(a *api) []route {
 	return []route{
-		{http.MethodPost, "/wxa/generate_urllink", broker.RoleRead, a.generateURLLink, "", 0},
+		{http.MethodPost, "/wxa/generate_urllink", broker.RoleRead, a.asWeChat(a.generateURLLink), "", 0},
+		{http.MethodPost, "/wxa/generatescheme", broker.RoleRead, a.asWeChat(a.generateScheme), "", 0},
+		{http.MethodPost, "/wxa/genwxashortlink", broker.RoleRead, a.asWeChat(a.generateShortLink), "", 0},
+		{http.MethodPost, "/wxa/query_urllink", broker.RoleRead, a.asWeChat(a.queryURLLink), "", 0},
+		{http.MethodPost, "/wxa/queryscheme", broker.RoleRead, a.asWeChat(a.queryScheme), "", 0},
+		{http.MethodPost, cloudPath + "urllink.generate", broker.RoleRead, a.asCloud(a.generateURLLink), "", 0},
+		{http.MethodPost, cloudPath + "urllink.query", broker.RoleRead, a.asCloud(a.queryURLLink), "", 0},
+		{http.MethodPost, cloudPath + "urlscheme.generate", broker.RoleRead, a.asCloud(a.generateScheme), "", 0},
+		{http.MethodPost, cloudPath + "urlscheme.query", broker.RoleRead, a.asCloud(a.queryScheme), "", 0},
+		{http.MethodPost, cloudPath + "shortlink.generate", broker.RoleRead, a.asCloud(a.generateShortLink), "", 0},
 		{http.MethodGet, "/cgi-bin/token", anybody, a.token, "", 0},
 		{http.MethodPost, "/cgi-bin/token", anybody, a.token, "", 0},
 		{http.MethodPost, "/cgi-bin/stable_token", anybody, a.token, "", 0},
@@ -45,6 +54,7 @@ func publicRoutes(a *api) []route {
 	routes := []route{
 		{http.MethodPost, "/api/v1/links", broker.RoleRead, a.postLink, "", forPages},
 		{http.MethodGet, "/api/v1/link", broker.RoleRead, a.getLink, "", forPages | signable},
+		{http.MethodGet, "/api/v1/inspect", broker.RoleRead, a.inspectLink, "", 0},
 		{http.MethodGet, "/healthz", anybody, a.health, "", 0},
 		{http.MethodGet, "/readyz", anybody, a.ready, "", 0},
 		{http.MethodGet, "/version", anybody, a.version, "", 0},
@@ -73,6 +83,7 @@ func adminRoutes(a *api) []route {
 		{http.MethodGet, "/api/v1/links/{key}", broker.RoleAdmin, a.showLink, "", 0},
 		{http.MethodDelete, "/api/v1/links/{key}", broker.RoleAdmin, a.deleteLink, "link.delete", 0},
 		{http.MethodPost, "/api/v1/links/{key}:renew", broker.RoleAdmin, a.renewLink, "link.renew", 0},
+		{http.MethodPost, "/api/v1/links/{key}:verify", broker.RoleAdmin, a.verifyLink, "link.verify", 0},
 		{http.MethodPost, "/api/v1/links/{key}:pin", broker.RoleAdmin, a.pinLink, "link.pin", 0},
 		{http.MethodDelete, "/api/v1/links/{key}:pin", broker.RoleAdmin, a.unpinLink, "link.unpin", 0},
 		{http.MethodGet, "/api/v1/jobs", broker.RoleAdmin, a.listJobs, "", 0},
@@ -103,7 +114,7 @@ func (a *api) engine(routes []route) http.Handler {
 	}
 	e.Use(a.watch)
 	e.NoRoute(func(c *gin.Context) {
-		if a.facade && a.speaksWeChat(c.Request.URL.Path) {
+		if a.facade && a.speaksWeChat(c.Request.URL.Path) && !strings.HasPrefix(withoutPrefix(c.Request.URL.Path), cloudPath) {
 			a.refuse(c, errNotForwarded())
 			return
 		}

@@ -52,6 +52,7 @@ var matrix = map[string]map[string]struct{ own, foreign string }{
 		"nobody": {"unauthenticated", "unauthenticated"}, "read": {"", "forbidden"}, "generate": {"", "forbidden"},
 		"publishable": {"", "forbidden"}, "admin": {"", ""}, "foreign client": {"", "forbidden"},
 	},
+	"public read, about links": {"publishable": {"forbidden", "forbidden"}},
 	"admin anybody": {
 		"nobody": {"", ""}, "read": {"", ""}, "generate": {"", ""}, "publishable": {"", ""}, "admin": {"", ""}, "foreign client": {"", ""},
 	},
@@ -75,14 +76,20 @@ func TestTheMatrix(t *testing.T) {
 			}
 			w, links := newWorld(t), map[string]string{}
 			for _, app := range []string{appA, appB} { // what is asked for is there
-				w.ask("POST", "/api/v1/links", `{"app":"`+app+`","path":"p"}`, as(generateKey))
-				links[app] = w.list("?app=" + app).Items[0].Key
+				for _, kind := range []string{"url_link", "scheme", "short_link"} {
+					w.ask("POST", "/api/v1/links", `{"app":"`+app+`","path":"p","kind":"`+kind+`"}`, as(generateKey))
+				}
+				links[app] = w.list("?kind=url_link&app=" + app).Items[0].Key
 				w.create(`{"name":"stored-` + app + `","role":"read"}`)
 			}
 			for name, key := range who {
 				own, other := appA, appB
 				if name == "foreign client" {
 					own, other = appB, appA
+				}
+				expected := expected
+				if name == "publishable" && asksAboutLinks(r.Path) { // of whoever has read the page
+					expected = matrix["public read, about links"]
 				}
 				t.Run(fmt.Sprintf("%s %s %s as %s", listener, r.Method, r.Path, name), func(t *testing.T) {
 					w.matrixAsk(t, listener, r, key, own, links[own], expected[name].own)
@@ -94,6 +101,26 @@ func TestTheMatrix(t *testing.T) {
 	}
 	if asked < 12*35 {
 		t.Errorf("only %d questions: the table is not all there", asked)
+	}
+}
+
+func asksAboutLinks(path string) bool {
+	return strings.Contains(path, "query") || strings.Contains(path, "inspect")
+}
+
+// bodyFor is what asks a route for the stored link of its kind. link is that of the URL Link.
+func bodyFor(path, link string) string {
+	switch {
+	case strings.HasSuffix(path, "urllink.query"), strings.HasSuffix(path, "query_urllink"):
+		return `{"url_link":"` + link + `"}`
+	case strings.HasSuffix(path, "urlscheme.query"), strings.HasSuffix(path, "queryscheme"):
+		return `{"scheme":"weixin://dl/business/?t=other","query_type":1}`
+	case strings.HasSuffix(path, "scheme"), strings.HasSuffix(path, "urlscheme.generate"):
+		return `{"jump_wxa":{"path":"p"}}`
+	case strings.HasSuffix(path, "shortlink"), strings.HasSuffix(path, "shortlink.generate"):
+		return `{"page_url":"p"}`
+	default:
+		return `{"path":"p"}`
 	}
 }
 
@@ -115,7 +142,12 @@ func (w *world) matrixAsk(t *testing.T, listener string, r handlers.RouteInfo, k
 	h, body := w.admin, ""
 	switch {
 	case listener == "public":
-		h, body = w.public, `{"path":"p"}`
+		url := map[string]string{appA: "https://wxaurl.cn/t1", appB: "https://wxaurl.cn/t4"}[app]
+		h, body = w.public, bodyFor(r.Path, url)
+		if strings.HasSuffix(path, "/inspect") {
+			path += "?url=" + url + "&app=" + app
+			break
+		}
 		path += "?appid=" + app
 	case path == "/api/v1/clients":
 		body = `{"name":"new-` + app + `","role":"read"}`
@@ -134,7 +166,7 @@ func (w *world) matrixAsk(t *testing.T, listener string, r handlers.RouteInfo, k
 		if strings.Contains(out.text(), `"code":"forbidden"`) && path != "/login" || strings.Contains(out.text(), `"code":"unauthenticated"`) {
 			t.Errorf("%d %s", out.Code, out.text())
 		}
-	case strings.Contains(r.Path, "/wxa/"):
+	case strings.Contains(r.Path, "/wxa/"), strings.Contains(r.Path, "/openapi/"):
 		wantErrCode(t, out, errcodes[code])
 	default:
 		wantCode(t, out, code)

@@ -218,6 +218,11 @@ type weChat struct {
 	targets []broker.Target
 	fails   error
 	before  func() // each call; set before the first
+	extra   string // further fields of its answers
+
+	asked   []string // links it was asked about
+	visited int
+	answer  func(link string) (broker.Inspected, error) // about links; nil = it knows all and ends them in an hour
 }
 
 func (g *weChat) Generate(_ context.Context, target broker.Target) (broker.Generated, error) {
@@ -230,7 +235,36 @@ func (g *weChat) Generate(_ context.Context, target broker.Target) (broker.Gener
 	if g.fails != nil {
 		return broker.Generated{}, g.fails
 	}
-	return broker.Generated{URL: fmt.Sprintf("https://wxaurl.cn/t%d", len(g.targets)), SentAt: g.clock()}, nil
+	url := fmt.Sprintf(map[broker.Kind]string{
+		broker.URLLink: "https://wxaurl.cn/t%d", broker.Scheme: "weixin://dl/business/?t=t%d", broker.ShortLink: "#小程序://x/t%d",
+	}[target.Kind], len(g.targets))
+	return broker.Generated{URL: url, SentAt: g.clock(), Extra: []byte(g.extra)}, nil
+}
+
+func (g *weChat) Inspect(_ context.Context, app string, _ broker.Kind, link string) (broker.Inspected, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.asked = append(g.asked, link)
+	if g.answer != nil {
+		return g.answer(link)
+	}
+	return broker.Inspected{
+		ExpiresAt: g.clock().Add(time.Hour),
+		Answer:    []byte(`{"errcode":0,"errmsg":"ok","newer":[1],"url_link_info":{"appid":"` + app + `","env_version":"release"}}`),
+	}, nil
+}
+
+func (g *weChat) Visits(context.Context, string) (int64, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.visited++
+	return 5_999_999, g.fails
+}
+
+func (g *weChat) questions() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.asked)
 }
 
 func (g *weChat) fail(err error) {
