@@ -61,6 +61,10 @@ type AppConfig struct {
 	LinkHosts       []string         `koanf:"link_hosts"`
 	QuotaTimezone   string           `koanf:"quota_timezone"`
 	PrewarmReserve  float64          `koanf:"prewarm_reserve"`
+
+	ShortLinkQuota      int64 `koanf:"short_link_quota"`
+	PermanentShortLinks int64 `koanf:"permanent_short_links"`
+	PlainScheme         bool  `koanf:"plain_scheme"`
 }
 
 // LimitsConfig bounds what an address may do that shows a key which everybody knows, or a wrong one.
@@ -87,6 +91,7 @@ type JobsConfig struct {
 	Purge    string `koanf:"purge"`
 	Prewarm  string `koanf:"prewarm"`
 	Flush    string `koanf:"flush"`
+	Verify   string `koanf:"verify"`
 	Backup   string `koanf:"backup"`
 }
 
@@ -94,7 +99,7 @@ type JobsConfig struct {
 type jobSchedule struct{ name, schedule string }
 
 func (j JobsConfig) all() []jobSchedule {
-	return []jobSchedule{{"purge", j.Purge}, {"prewarm", j.Prewarm}, {"flush", j.Flush}, {"backup", j.Backup}}
+	return []jobSchedule{{"purge", j.Purge}, {"prewarm", j.Prewarm}, {"flush", j.Flush}, {"verify", j.Verify}, {"backup", j.Backup}}
 }
 
 // BackupConfig says where backups go.
@@ -160,5 +165,8 @@ func DefaultApp() AppConfig {
 		LinkHosts:       []string{"wxaurl.cn", "wxmpurl.cn"},
 		QuotaTimezone:   "Asia/Shanghai",
 		PrewarmReserve:  0.5,
+
+		ShortLinkQuota:      1_000_000,
+		PermanentShortLinks: 100_000,
 	}
 }
