@@ -27,10 +27,10 @@ type account struct {
 // newAccount opens an account of an app. That of links has the app's own name in the store: it was there first.
 func newAccount(store LedgerStore, app App, name Account) *account {
 	id, days := app.ID+"/"+string(name), quotaDays(app.zone())
-	switch name {
-	case Links:
+	if name == Links {
 		id = app.ID
-	case PermanentShortLinks:
+	}
+	if name == PermanentShortLinks {
 		days = allTime{app.zone()}
 	}
 	return &account{ledger: newLedger(store, id, app.limit(name), days, QuotaExhausted)}

@@ -65,6 +65,10 @@ type AppConfig struct {
 	QuotaTimezone   string           `koanf:"quota_timezone"`
 	PrewarmReserve  float64          `koanf:"prewarm_reserve"`
 	PassThrough     []string         `koanf:"pass_through"`
+
+	ShortLinkQuota      int64 `koanf:"short_link_quota"`
+	PermanentShortLinks int64 `koanf:"permanent_short_links"`
+	PlainScheme         bool  `koanf:"plain_scheme"`
 }
 
 // SourceConfig is where an access token comes from that is not asked of WeChat: a server or a file.
@@ -106,6 +110,7 @@ type JobsConfig struct {
 	Purge    string `koanf:"purge"`
 	Prewarm  string `koanf:"prewarm"`
 	Flush    string `koanf:"flush"`
+	Verify   string `koanf:"verify"`
 	Backup   string `koanf:"backup"`
 }
 
@@ -113,7 +118,7 @@ type JobsConfig struct {
 type jobSchedule struct{ name, schedule string }
 
 func (j JobsConfig) all() []jobSchedule {
-	return []jobSchedule{{"purge", j.Purge}, {"prewarm", j.Prewarm}, {"flush", j.Flush}, {"backup", j.Backup}}
+	return []jobSchedule{{"purge", j.Purge}, {"prewarm", j.Prewarm}, {"flush", j.Flush}, {"verify", j.Verify}, {"backup", j.Backup}}
 }
 
 // BackupConfig says where backups go.
@@ -180,5 +185,8 @@ func DefaultApp() AppConfig {
 		LinkHosts:       []string{"wxaurl.cn", "wxmpurl.cn"},
 		QuotaTimezone:   "Asia/Shanghai",
 		PrewarmReserve:  0.5,
+
+		ShortLinkQuota:      1_000_000,
+		PermanentShortLinks: 100_000,
 	}
 }

@@ -177,6 +177,12 @@ func (l *loader) checkQuota(at string, app AppConfig) {
 	if app.DailyQuota < 1 {
 		l.refuse(at+".daily_quota", "must be 1 or more")
 	}
+	if app.ShortLinkQuota < 1 {
+		l.refuse(at+".short_link_quota", "must be 1 or more")
+	}
+	if app.PermanentShortLinks < 1 {
+		l.refuse(at+".permanent_short_links", "must be 1 or more")
+	}
 	if !(app.PrewarmReserve > 0 && app.PrewarmReserve <= 1) {
 		l.refuse(at+".prewarm_reserve", "must be a share of daily_quota above 0 and up to 1")
 	}

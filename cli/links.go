@@ -15,7 +15,7 @@ import (
 
 func newLinks() *cobra.Command {
 	group := newGroup("links", "Look at the links of a running linkbroker, renew and delete them",
-		newLinksList(), newLinksGet(), newLinksRemove(), newLinksRenew())
+		newLinksList(), newLinksGet(), newLinksRemove(), newLinksRenew(), newLinksVerify())
 	group.Example = `  export LINKBROKER_KEY=…                          a key of role admin
   linkbroker links list --sort=-uses               the links most asked for
   linkbroker links list -q item --env=trial        those whose path or query contains "item"
@@ -28,6 +28,7 @@ func newLinks() *cobra.Command {
 type link struct {
 	Key       string    `json:"key"`
 	URL       string    `json:"url"`
+	Kind      string    `json:"kind"`
 	App       string    `json:"app"`
 	Path      string    `json:"path"`
 	Query     string    `json:"query"`
@@ -66,6 +67,7 @@ func newLinksList() *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringP("q", "q", "", "only those whose path or query contains this `text`")
 	flags.String("app", "", "only those of this `appid`")
+	flags.String("kind", "", "only those of this kind: url_link, scheme or short_link")
 	flags.String("env", "", "only those of this env_version: release, trial or develop")
 	flags.String("expiring-within", "", "only those that end within this `time`, such as 72h")
 	flags.String("sort", "", "by key, expires, uses, used or generated; -uses turns the order round")
@@ -79,7 +81,7 @@ func newLinksList() *cobra.Command {
 func listQuery(cmd *cobra.Command) string {
 	query := make(url.Values)
 	for flag, parameter := range map[string]string{
-		"q": "q", "app": "app", "env": "env", "expiring-within": "expiring_within", "sort": "sort", "limit": "limit", "cursor": "cursor",
+		"q": "q", "app": "app", "kind": "kind", "env": "env", "expiring-within": "expiring_within", "sort": "sort", "limit": "limit", "cursor": "cursor",
 	} {
 		if value := cmd.Flag(flag).Value.String(); value != "" {
 			query.Set(parameter, value)
@@ -89,10 +91,10 @@ func listQuery(cmd *cobra.Command) string {
 }
 
 func linkTable(links []link, now time.Time) table {
-	rows := table{{"KEY", "APP", "ENV", "PATH", "QUERY", "ENDS", "USES", "USED", "URL"}}
+	rows := table{{"KEY", "KIND", "APP", "ENV", "PATH", "QUERY", "ENDS", "USES", "USED", "URL"}}
 	for _, l := range links {
 		rows = append(rows, []string{
-			l.Key, l.App, l.Env, orDash(l.Path), orDash(l.Query), fromNow(l.ExpiresAt, now),
+			l.Key, l.Kind, l.App, l.Env, orDash(l.Path), orDash(l.Query), fromNow(l.ExpiresAt, now),
 			strconv.FormatUint(l.Uses, 10), fromNow(l.UsedAt, now), l.URL,
 		})
 	}
@@ -126,6 +128,7 @@ func linkRows(l link) table {
 	return table{
 		{"key", l.Key},
 		{"url", l.URL},
+		{"kind", l.Kind},
 		{"app", l.App},
 		{"path", orDash(l.Path)},
 		{"query", orDash(l.Query)},
@@ -181,6 +184,36 @@ func newLinksRenew() *cobra.Command {
 			}
 			return output{cmd.OutOrStdout(), format}.show(raw, func() table {
 				return table{{"key", l.Key}, {"url", l.URL}, {"expires_at", l.ExpiresAt.Format(time.RFC3339)}}
+			})
+		},
+	}
+	addOutputFlag(cmd, &format)
+	return cmd
+}
+
+func newLinksVerify() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:   "verify KEY",
+		Short: "Ask WeChat about a link and put its end right, which spends no quota",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path, a, err := linkPath(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), patience)
+			defer cancel()
+			var done struct {
+				Verdict string `json:"verdict"`
+				Link    link   `json:"link"`
+			}
+			raw, err := a.fetch(ctx, http.MethodPost, path+":verify", &done)
+			if err != nil {
+				return err
+			}
+			return output{cmd.OutOrStdout(), format}.show(raw, func() table {
+				return append(table{{"verdict", done.Verdict}}, linkRows(done.Link)...)
 			})
 		},
 	}

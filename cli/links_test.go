@@ -16,6 +16,8 @@ func TestLinksOfARunningBroker(t *testing.T) {
 	p := serve(t, dir, secrets)
 	link := decoded(t, p.postLink(`{"path":"pages/item","query":"id=42"}`))
 	decoded(t, p.postLink(`{"path":"pages/other"}`))
+	decoded(t, p.postLink(`{"path":"pages/scheme","kind":"scheme"}`))
+	short := decoded(t, p.postLink(`{"path":"pages/short","kind":"short_link","page_title":"茶"}`))
 	keyFile := filepath.Join(dir, "key")
 	if err := os.WriteFile(keyFile, []byte(opsKey+"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -29,9 +31,13 @@ func TestLinksOfARunningBroker(t *testing.T) {
 		code    int
 		want    string // a pattern in what it prints
 	}{
-		{"list shows all", withKey, []string{"links", "list"}, 0, `(?s)KEY +APP.*pages/item.*` + link.URL},
+		{"list shows all", withKey, []string{"links", "list"}, 0, `(?s)KEY +KIND +APP.*pages/item.*` + link.URL},
 		{"list says that there is more", withKey, []string{"links", "list", "--limit=1"}, 0, `There are more: add --cursor \S+\n`},
-		{"list filters", withKey, []string{"links", "list", "-q", "OTHER"}, 0, `^KEY.*\n\S+ +` + appID + ` +release +pages/other +-.*\n$`},
+		{"list filters", withKey, []string{"links", "list", "-q", "OTHER"}, 0, `^KEY.*\n\S+ +url_link +` + appID + ` +release +pages/other +-.*\n$`},
+		{"list filters by kind", withKey, []string{"links", "list", "--kind=scheme"}, 0, `^KEY.*\n\S+ +scheme +` + appID + ` +release +pages/scheme +-.* weixin://dl/business/\?t=\w+\n$`},
+		{"verify asks WeChat", withKey, []string{"links", "verify", link.Key}, 0, `(?s)^verdict +confirmed\n.*\nurl +` + link.URL},
+		{"verify prints JSON", withKey, []string{"links", "verify", link.Key, "-o", "json"}, 0, `"verdict": "confirmed"`},
+		{"verify refuses what WeChat answers nothing about", withKey, []string{"links", "verify", short.Key}, 1, `answers no questions about kind short_link`},
 		{"list refuses a bad sort", withKey, []string{"links", "list", "--sort=colour"}, 1, `^linkbroker: .*colour`},
 		{"get shows one", withKey, []string{"links", "get", link.Key}, 0, `(?m)^query +id=42$`},
 		{
@@ -87,8 +93,8 @@ func TestLinksOfARunningBroker(t *testing.T) {
 			}
 		})
 	}
-	if made := w.Stats().Generated; made != 3 {
-		t.Errorf("WeChat made %d links, want 3: two asked for and one renewed", made)
+	if made := w.Stats().Generated; made != 5 {
+		t.Errorf("WeChat made %d links, want 5: four asked for and one renewed", made)
 	}
 }
 
@@ -107,6 +113,10 @@ func TestJobsOfARunningBroker(t *testing.T) {
 	if files, _ := filepath.Glob(filepath.Join(dir, "data/backups/links-*.db")); len(files) != 1 {
 		t.Errorf("there are the backups %q, want one", files)
 	}
+	stdout, _, code = run(t, dir, environ, "jobs", "run", "verify")
+	if code != 0 || !regexp.MustCompile(`verify +- .*confirmed 1, corrected 0, dropped 0, failed 0`).MatchString(stdout) {
+		t.Errorf("jobs run verify exits with %d and prints\n%s", code, stdout)
+	}
 	stdout, _, code = run(t, dir, environ, "jobs", "list", "-o", "json")
 	var list struct {
 		Items []struct {
@@ -121,7 +131,7 @@ func TestJobsOfARunningBroker(t *testing.T) {
 	for _, job := range list.Items {
 		runs[job.Name] = job.Runs
 	}
-	if len(runs) != 4 || runs["backup"] != 1 {
+	if len(runs) != 5 || runs["backup"] != 1 {
 		t.Errorf("the jobs ran %v", runs)
 	}
 	for _, name := range []string{"nothing", "../links"} {

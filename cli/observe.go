@@ -32,7 +32,7 @@ func newEventLog(logger *slog.Logger, clock broker.Clock) *eventLog {
 }
 
 func (e *eventLog) observe(event broker.Event) {
-	if event.Name == broker.Answered || event.Name == broker.CallEnded || !e.due(eventKind{event.Name, event.App}) {
+	if event.Name == broker.Answered || event.Name == broker.CallEnded || event.Name == broker.QueryEnded || !e.due(eventKind{event.Name, event.App}) {
 		return
 	}
 	logger := e.logger.With("app", event.App, "error", event.Err)
@@ -46,7 +46,8 @@ func (e *eventLog) observe(event broker.Event) {
 	case broker.LinkLost:
 		logger.Error("a link that could not be stored had to make room for newer ones")
 	case broker.LinkRefused:
-		logger.Error("WeChat's links lead to a host that is not in link_hosts: nothing is generated for a minute")
+		logger.Error("WeChat's links are not what they should be, or lead to a host that is not in link_hosts: nothing of the kind is generated for a minute",
+			"kind", event.Kind)
 	case broker.Panicked:
 		logger.Error("a defect was caught: please report it")
 	default:

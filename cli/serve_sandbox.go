@@ -55,6 +55,7 @@ func sandboxSettings(cmd *cobra.Command) (*Settings, error) {
 			"LINKBROKER_STORE=bolt://data/sandbox.db",
 			"LINKBROKER_JOBS_BACKUP=", "LINKBROKER_BACKUP_DIR=",
 			"LINKBROKER_LOG_LEVEL=warn",
+			"LINKBROKER_APPS_0_PLAIN_SCHEME=true",
 			"LINKBROKER_APPS_0_APPID=" + sandboxApp, "LINKBROKER_APPS_0_SECRET=" + rand.Text(),
 			"LINKBROKER_CLIENTS_0_NAME=sandbox", "LINKBROKER_CLIENTS_0_ROLE=admin", "LINKBROKER_CLIENTS_0_KEY=" + rand.Text(),
 		},
@@ -83,6 +84,9 @@ A link. The first time it is generated, then it comes from the store, also after
 
 The same as an SDK asks WeChat for it; its base URL is %[1]s/k/%[3]s
   curl -s %[1]s/k/%[3]s/wxa/generate_urllink -d '{"path":"pages/item","query":"id=42"}'
+
+A scheme, and with short_link in its place a short link:
+  curl -s %[1]s/api/v1/links -H 'Authorization: Bearer %[3]s' -d '{"path":"pages/item","query":"id=42","kind":"scheme"}'
 
 All links, and upkeep:
   export LINKBROKER_KEY=%[3]s LINKBROKER_URL=%[2]s

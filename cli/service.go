@@ -199,7 +199,10 @@ func (s *service) ready(ctx context.Context) (degraded []string, err error) {
 
 // measure adds the figures that only the parts themselves know.
 func (s *service) measure(metrics *handlers.Metrics) {
-	metrics.WatchQuota(s.broker.Quotas)
+	metrics.WatchQuota(func(ctx context.Context) ([]broker.Quota, error) {
+		s.broker.RefreshVisits(ctx)
+		return s.broker.Quotas(ctx)
+	})
 	metrics.WatchJobs(s.upkeep.Statuses, time.Now)
 	metrics.Gauge("store_bytes", "Size of the store's file that is in use, or was and is kept for reuse.", nil,
 		func() float64 { return float64(s.store.Size()) })

@@ -20,6 +20,7 @@ func newUpkeep(cfg Config, b *broker.Broker, clients *broker.Clients, store *cac
 		{Name: "purge", Schedule: cfg.Jobs.Purge, Run: b.Purge},
 		// Several machines with one configuration share WeChat's rate.
 		{Name: "prewarm", Schedule: cfg.Jobs.Prewarm, Jitter: 20 * time.Second, Run: b.Prewarm},
+		{Name: "verify", Schedule: cfg.Jobs.Verify, Jitter: time.Minute, Run: b.VerifyLinks},
 		{Name: "flush", Schedule: cfg.Jobs.Flush, Run: func(ctx context.Context) (broker.Counts, error) {
 			counts, err := b.Flush(ctx)
 			return counts, errors.Join(err, clients.Flush(ctx))

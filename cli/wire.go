@@ -28,6 +28,10 @@ func (c Config) policy(observe func(broker.Event)) broker.Policy {
 			ExactExpiry:     app.ExpireTimeGrain == 0,
 			ExpireTimeGrain: app.ExpireTimeGrain,
 			PrewarmReserve:  app.PrewarmReserve,
+
+			ShortLinkQuota:      app.ShortLinkQuota,
+			PermanentShortLinks: app.PermanentShortLinks,
+			PlainScheme:         app.PlainScheme,
 		}
 	}
 	return broker.Policy{

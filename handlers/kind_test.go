@@ -140,7 +140,7 @@ func TestWhatIsNewInAnAnswerIsGivenBackAlsoByHits(t *testing.T) {
 func TestTheNativeInterfaceKnowsTheKinds(t *testing.T) {
 	w := newWorldWith(t, newStore(), broker.App{ID: appA, PlainScheme: true}, broker.App{ID: appB})
 	for name, test := range map[string]struct{ body, url, outcome string }{
-		"a scheme":               {`{"path":"p","kind":"scheme"}`, "weixin://dl/business/?t=t", "miss"},
+		"a scheme":               {`{"path":"p","kind":"scheme"}`, "weixin://dl/business/?t=t", ""},
 		"a scheme, once more":    {`{"path":"/p","kind":"scheme","expire_interval":30}`, "weixin://dl/business/?t=t", ""},
 		"a short link":           {`{"path":"p","kind":"short_link","page_title":"茶"}`, "#小程序://x/t", "miss"},
 		"a permanent one":        {`{"path":"p","kind":"short_link","is_permanent":true}`, "#小程序://x/t", "miss"},
