@@ -46,3 +46,6 @@ func StatusOf(code broker.Code) (status, errcode int, known bool) {
 
 // AppendAnswer is the written-out encoder.
 var AppendAnswer = appendAnswer
+
+// WithoutCredential takes the caller's credential out of a query.
+var WithoutCredential = withoutCredential

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -278,4 +279,23 @@ func TestCheckForwarded(t *testing.T) {
 			t.Errorf("%q is taken", path)
 		}
 	}
+}
+
+func FuzzWithoutCredential(f *testing.F) {
+	for _, query := range []string{"access_token=a&b=1", "b=%20+&&cloudbase_access_token", "access%5ftoken=x&c", "%zz=1", ""} {
+		f.Add(query)
+	}
+	f.Fuzz(func(t *testing.T, query string) {
+		rest, err := handlers.WithoutCredential(query)
+		if err != nil {
+			return
+		}
+		values, _ := url.ParseQuery(rest) // what it cannot read it leaves out
+		if values.Has("access_token") || values.Has("cloudbase_access_token") {
+			t.Errorf("%q becomes %q", query, rest)
+		}
+		if again, err := handlers.WithoutCredential(rest); err != nil || again != rest {
+			t.Errorf("%q becomes %q and then %q, %v", query, rest, again, err)
+		}
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"net"
 	"net/http"
+	"time"
 
 	"linkbroker/broker"
 )
@@ -47,6 +48,9 @@ func ParseVisits(body []byte) (int64, error) {
 	}
 	return got.visits()
 }
+
+// ParseTokenAnswer reads what a token server answers, for the fuzz target.
+func ParseTokenAnswer(s TokenSource, raw []byte) (Secret, time.Duration, error) { return s.parse(raw) }
 
 // DialWith makes the client connect in another way: over connections in memory, for testing/synctest.
 func (c *Client) DialWith(dial func(ctx context.Context, network, address string) (net.Conn, error)) {

@@ -264,3 +264,22 @@ func TestAFileThatGoesAwayLeavesTheTokenInUse(t *testing.T) {
 		t.Error("the operator is not told that the file is gone")
 	}
 }
+
+func FuzzTokenAnswer(f *testing.F) {
+	f.Add("access_token", "expires_in", []byte(`{"access_token":"T","expires_in":7200}`))
+	f.Add("data.token", "", []byte("\xEF\xBB\xBF{\"data\":{\"token\":\"T\"}}"))
+	f.Add("a", "b.c", []byte(`{"a":1,"b":{"c":"60.0"}}`))
+	f.Fuzz(func(t *testing.T, field, lifeField string, raw []byte) {
+		value, life, err := wechat.ParseTokenAnswer(wechat.TokenSource{Field: field, LifeField: lifeField}, raw)
+		switch text := string(value); {
+		case err != nil:
+			if text != "" || life != 0 {
+				t.Errorf("an answer that is refused gives %q and %v", text, life)
+			}
+		case text == "" || strings.ContainsAny(text, " \r\n\x00"):
+			t.Errorf("%q is taken for a token", text)
+		case (life <= 0) != (lifeField == ""):
+			t.Errorf("a life of %v", life)
+		}
+	})
+}
