@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -248,5 +249,57 @@ func TestPassThrough(t *testing.T) {
 	}
 	if stored := w.Stats().Generated; stored != 0 {
 		t.Errorf("%d links were generated", stored)
+	}
+}
+
+// TestATokenServersSecretsAreSeenNowhere has a token server fail in ways that repeat what it was sent, and looks for that
+// and for its tokens in all that the program says and keeps.
+func TestATokenServersSecretsAreSeenNowhere(t *testing.T) {
+	t.Parallel()
+	const sent, given = "canary-of-the-header", "canary-token-of-the-server"
+	var asked atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		echo := r.Header.Get("X-Api-Key") + r.URL.String() + given
+		switch asked.Add(1) % 4 {
+		case 0:
+			fmt.Fprintf(rw, `{"access_token":%q}`, given)
+		case 1:
+			http.Error(rw, echo, http.StatusForbidden)
+		case 2:
+			http.Redirect(rw, r, "http://127.0.0.1:1/?"+echo, http.StatusFound)
+		default:
+			fmt.Fprint(rw, `{"error":"`+echo+`"`)
+		}
+	}))
+	t.Cleanup(server.Close)
+	w := newWeChat(t)
+	dir := configured(t, w.withoutSecret("    token: external\n    token_source: {url: '"+server.URL+"/?key=${KEY}', headers: [{name: X-Api-Key, value: '${KEY}'}]}"))
+	environ := append([]string{"KEY=" + sent}, secrets...)
+	p := serve(t, dir, environ)
+	var seen strings.Builder
+	for i := 0; asked.Load() < 5; i++ {
+		seen.WriteString(p.postLink(fmt.Sprintf(`{"path":"pages/%d"}`, i)).body)
+		seen.WriteString(call(t, http.MethodPost, p.public+"/k/"+shopKey+"/wxa/generate_urllink", fmt.Sprintf(`{"path":"facade/%d"}`, i)).body)
+		stdout, stderr, _ := run(t, dir, environ, "doctor")
+		seen.WriteString(stdout + stderr)
+	}
+	for _, path := range []string{"/metrics", "/readyz", "/api/v1/quota"} {
+		seen.WriteString(call(t, http.MethodGet, p.admin+path, "", bearer(opsKey)).body)
+	}
+	stdout, stderr, _ := run(t, dir, environ, "check-config")
+	seen.WriteString(stdout + stderr)
+	p.terminate()
+	stored, err := os.ReadFile(filepath.Join(dir, "data/links.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen.WriteString(p.stdout.String() + p.stderr.String() + string(stored))
+	for _, canary := range []string{sent, given} {
+		if at := strings.Index(seen.String(), canary); at >= 0 {
+			t.Errorf("a secret is shown: …%q…", seen.String()[max(at-80, 0):at+len(canary)])
+		}
+	}
+	if !strings.Contains(seen.String(), "no access token is to be had") || !strings.Contains(seen.String(), "HTTP status 302") {
+		t.Error("the test does not test: nothing failed")
 	}
 }
