@@ -15,6 +15,9 @@ type sdk struct {
 	token string // that it had when it was asked last
 }
 
+// noSuchCall is the error of a program whose SDK does not have the call.
+const noSuchCall = "the SDK has no such call"
+
 // sdkLink is what the SDK made of an answer.
 type sdkLink struct {
 	URL     string

@@ -65,6 +65,8 @@ func askThroughSDK(t *testing.T, command []string, environ func(*program) []stri
 		t.Errorf("the SDK has the token %q, and WeChat's are %q", token, w.tokens)
 	}
 
+	s.sharesEveryKind(t, p)
+	s.knowsItsLink(t, w, hit.URL)
 	s.refused(t, "a query in the path", 40165, "pages/item?id=42", "")
 	w.faultOverHTTP(t, `{"fault":"errcode","errcode":40165,"times":1}`)
 	s.refused(t, "a page that WeChat does not know", 40165, "pages/gone", "")
@@ -76,11 +78,60 @@ func askThroughSDK(t *testing.T, command []string, environ func(*program) []stri
 	}
 }
 
+// sharesEveryKind asks twice for a link of each other kind.
+func (s *sdk) sharesEveryKind(t *testing.T, p *program) {
+	t.Helper()
+	for kind, begins := range map[string]string{"scheme": "weixin://dl/business/?t=", "short_link": "#小程序://"} {
+		before := p.outcomes(t)
+		first := s.askFor(t, kind, "pages/item", "id=42")[0]
+		second := s.askFor(t, kind, "pages/item", "id=42")[0]
+		if first.Error != "" || !strings.HasPrefix(first.URL, begins) || second.URL != first.URL {
+			t.Errorf("%s: the SDK has %+v, then %+v", kind, first, second)
+		}
+		if got := p.outcomes(t); got != (outcomes{miss: before.miss + 1, hit: before.hit + 1}) {
+			t.Errorf("%s: the broker counts %+v, then %+v", kind, before, got)
+		}
+	}
+}
+
+// knowsItsLink asks about a link of ours, which the broker answers even where WeChat does not know it. One of the SDKs
+// has no such call.
+func (s *sdk) knowsItsLink(t *testing.T, w *weChat, url string) {
+	t.Helper()
+	w.faultOverHTTP(t, `{"fault":"errcode","errcode":85403,"route":"/wxa/query_urllink"}`)
+	defer call(t, http.MethodDelete, w.server.URL+"/sandbox/faults", "")
+	if got := s.askFor(t, "query", url, "")[0]; got.URL != "pages/item?id=42" && got.Error != noSuchCall {
+		t.Errorf("asked about %s the SDK has %+v", url, got)
+	}
+	if got := s.askFor(t, "query", "https://wxaurl.cn/foreign", "")[0]; got.ErrCode != 85403 && got.Error != noSuchCall {
+		t.Errorf("asked about a foreign link the SDK has %+v, want errcode 85403", got)
+	}
+}
+
 // refused asks for what is refused, and expects it to be told as the SDK tells WeChat's errors.
 func (s *sdk) refused(t *testing.T, claim string, errcode int, path, query string) {
 	t.Helper()
 	if got := s.ask(t, path, query)[0]; got.ErrCode != errcode || got.URL != "" || got.Error == "" {
 		t.Errorf("%s: the SDK has %+v, want errcode %d", claim, got, errcode)
+	}
+}
+
+// TestAnSDKGoesOnMakingItsOtherCalls has an SDK whose whole base URL was moved draw a mini program code.
+func TestAnSDKGoesOnMakingItsOtherCalls(t *testing.T) {
+	t.Parallel()
+	command := goProgram(t, "silenceper")
+	w := newWeChat(t)
+	config := strings.Replace(w.configuration(), "base_url:", "pass_through: [/wxa/getwxacodeunlimit]\n    base_url:", 1)
+	config = strings.Replace(config, "name: shop,", "name: shop, pass_through: true,", 1)
+	p := serve(t, configured(t, config), secrets)
+	for key, want := range map[string]sdkLink{shopKey: {URL: "image/jpeg"}, opsKey: {Error: "errcode=48001"}} {
+		s := startSDK(t, command, []string{
+			"LINKBROKER_URL=" + p.public + "/k/" + key, "WECHAT_APPID=" + appID, "WECHAT_SECRET=unused", "TRANSPORT=yes",
+		})
+		s.link(t, "pages/item", "id=42")
+		if got := s.askFor(t, "code", "pages/item", "id=42")[0]; got.URL != want.URL || !strings.Contains(got.Error, want.Error) {
+			t.Errorf("the SDK has %+v, want %+v", got, want)
+		}
 	}
 }
 

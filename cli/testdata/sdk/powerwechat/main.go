@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log"
 	"os"
 	"path/filepath"
@@ -97,6 +98,8 @@ func generate(mini *miniProgram.MiniProgram, kind, path, query string) (link, er
 	case "short_link":
 		got, err := mini.ShortLink.Generate(ctx, path+"?"+query, "An item", false)
 		return link{got.Link, got.ErrCode, got.ErrMsg}, err
+	case "query":
+		return link{}, errors.New("the SDK has no such call")
 	}
 	got, err := mini.URLLink.Generate(ctx, &request.URLLinkGenerate{Path: path, Query: query})
 	return link{got.URLLink, got.ErrCode, got.ErrMsg}, err

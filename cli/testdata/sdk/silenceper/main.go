@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"log"
+	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"sync"
@@ -13,6 +15,7 @@ import (
 	"github.com/silenceper/wechat/v2/cache"
 	"github.com/silenceper/wechat/v2/miniprogram"
 	"github.com/silenceper/wechat/v2/miniprogram/config"
+	"github.com/silenceper/wechat/v2/miniprogram/qrcode"
 	"github.com/silenceper/wechat/v2/miniprogram/urllink"
 	"github.com/silenceper/wechat/v2/miniprogram/urlscheme"
 	"github.com/silenceper/wechat/v2/util"
@@ -40,6 +43,10 @@ func main() {
 	util.SetURIModifier(func(uri string) string {
 		return strings.Replace(uri, "https://api.weixin.qq.com", broker, 1)
 	})
+	if os.Getenv("TRANSPORT") != "" {
+		util.SetURIModifier(nil)
+		wechat.NewWechat().SetHTTPClient(&http.Client{Transport: moved{broker}})
+	}
 	mini := wechat.NewWechat().GetMiniProgram(&config.Config{
 		AppID:       os.Getenv("WECHAT_APPID"),
 		AppSecret:   os.Getenv("WECHAT_SECRET"),
@@ -63,13 +70,28 @@ func main() {
 	}
 }
 
+// moved sends to the broker what is meant for WeChat.
+type moved struct{ broker string }
+
+func (m moved) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL.Host == "api.weixin.qq.com" {
+		address, err := url.Parse(m.broker + req.URL.RequestURI())
+		if err != nil {
+			return nil, err
+		}
+		req = req.Clone(req.Context())
+		req.URL, req.Host = address, address.Host
+	}
+	return http.DefaultTransport.RoundTrip(req)
+}
+
 func ask(mini *miniprogram.MiniProgram, q question) []link {
 	links := make([]link, len(q.Queries))
 	var all sync.WaitGroup
 	for i, query := range q.Queries {
 		all.Go(func() {
-			url, err := generate(mini, q.Kind, q.Path, query)
-			links[i].URL = url
+			got, err := generate(mini, q.Kind, q.Path, query)
+			links[i].URL = got
 			var refused *util.CommonError
 			if errors.As(err, &refused) {
 				links[i].ErrCode = refused.ErrCode
@@ -95,6 +117,12 @@ func generate(mini *miniprogram.MiniProgram, kind, path, query string) (string, 
 			return "", err
 		}
 		return found.URLLinkInfo.Path + "?" + found.URLLinkInfo.Query, nil
+	case "code":
+		picture, err := mini.GetQRCode().GetWXACodeUnlimit(qrcode.QRCoder{Page: path, Scene: query})
+		if err != nil {
+			return "", err
+		}
+		return http.DetectContentType(picture), nil
 	}
 	return mini.GetURLLink().Generate(&urllink.ULParams{Path: path, Query: query})
 }
