@@ -129,6 +129,9 @@ func TestEachFieldOfAGrantHasAFlag(t *testing.T) {
 	if changed := p.keys("update", "page", "--path=p", "--generations-per-day=5"); !reflect.DeepEqual(changed.Grant, want) || changed.ExpiresAt.Year() != 2100 {
 		t.Errorf("after an update of two fields\n%+v\nwant\n%+v", changed, want)
 	}
+	if passing := p.keys("create", "passing", "--pass-through"); !passing.PassThrough { // which no publishable key can have
+		t.Errorf("with --pass-through it may\n%+v", passing)
+	}
 	stdout, _, _ := run(t, p.cmd.Dir, p.asAdmin(), "keys", "show", "page")
 	for _, row := range []string{`paths +p`, `env_versions +release, trial`, `generations_per_day +5`, `state +enabled`, `a key +pk_\w{5}… ends -, used -`} {
 		if !regexp.MustCompile(`(?m)^` + row).MatchString(stdout) {
