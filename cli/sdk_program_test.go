@@ -69,6 +69,7 @@ func fetch(t *testing.T, dir string, command ...string) {
 func startSDK(t *testing.T, command, environ []string) *sdk {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
+	cmd.Dir = t.TempDir() // where some keep their tokens
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + t.TempDir()}, environ...)
 	stderr := newText()
 	cmd.Stderr = stderr
