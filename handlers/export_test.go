@@ -28,14 +28,18 @@ func RoutesOf(listener string) []RouteInfo {
 	return infos
 }
 
-// WithRoute gives a public listener with one route of a role, that nobody who is not let in reaches.
-func WithRoute(cfg Config, method, path string, role broker.Role) http.Handler {
+// WithRoutes gives a public listener with routes of a role that nobody who is not let in reaches. Each says its path.
+func WithRoutes(cfg Config, method string, role broker.Role, paths ...string) http.Handler {
 	a := newAPI(cfg, "public")
-	handle := func(c *gin.Context, _ caller) error {
-		c.Writer.WriteHeader(http.StatusOK)
-		return nil
+	var routes []route
+	for _, path := range paths {
+		routes = append(routes, route{method, path, role, func(c *gin.Context, _ caller) error {
+			c.Writer.Header().Set("X-Route", path)
+			c.Writer.WriteHeader(http.StatusOK)
+			return nil
+		}, "", 0})
 	}
-	return a.engine([]route{{method, path, role, handle, "", 0}})
+	return a.engine(routes)
 }
 
 // StatusOf gives what the table of errors says of a code.

@@ -136,9 +136,9 @@ func register(a *api, e *gin.Engine, routes []route) {
 	}
 }
 
-// ginPath turns {name} into gin's :name.
+// ginPath turns {name} into gin's :name, and a colon that is one, as in links:batch, into its escape.
 func ginPath(path string) string {
-	return strings.NewReplacer("{", ":", "}", "").Replace(path)
+	return strings.NewReplacer(":", `\:`, "{", ":", "}", "").Replace(path)
 }
 
 func (a *api) dispatch(byVerb map[string]gin.HandlerFunc) gin.HandlerFunc {

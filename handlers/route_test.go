@@ -3,6 +3,8 @@ package handlers_test
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -28,11 +30,32 @@ func TestEveryRouteDeclaresItsRole(t *testing.T) {
 
 func TestARouteWithoutARoleLetsNobodyIn(t *testing.T) {
 	w := newWorld(t)
-	h := handlers.WithRoute(w.config, "GET", "/undeclared", "")
+	h := handlers.WithRoutes(w.config, "GET", "", "/undeclared")
 	for _, key := range []string{"", readKey, generateKey, pageKey, adminKey} {
 		r := w.send(h, "", "GET", "/undeclared", "", []string{as(key)})
 		if r.Code != 401 && r.Code != 403 {
 			t.Errorf("%q: %d", key, r.Code)
+		}
+	}
+}
+
+func TestAVerbMayStandBehindAnythingButASlash(t *testing.T) {
+	w := newWorld(t)
+	routes := []string{"/things", "/things:count", "/things:clear", "/things/{name}", "/things/{name}:run"}
+	h := handlers.WithRoutes(w.config, "GET", "anybody", routes...)
+	for path, want := range map[string]string{
+		"/things": "/things", "/things:count": "/things:count", "/things%3Aclear": "/things:clear", "//things:clear": "/things:clear",
+		"/things/a": "/things/{name}", "/things/a:run": "/things/{name}:run",
+		"/things:": "", "/things:no": "", "/things:count/a": "", "/things/a:no": "", `/things\:count`: "", "/things:counts": "",
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
+		r.URL = &url.URL{Path: path}
+		if decoded, err := url.PathUnescape(path); err == nil {
+			r.URL.Path = decoded
+		}
+		out := w.serve(h, r)
+		if got := out.Header().Get("X-Route"); got != want || want == "" && out.Code != 404 {
+			t.Errorf("%s: %d, route %q, want %q", path, out.Code, got, want)
 		}
 	}
 }
