@@ -58,8 +58,11 @@ type AppConfig struct {
 	Share           string           `koanf:"share"`
 	Expiry          string           `koanf:"expiry"`
 	ExpireTimeGrain time.Duration    `koanf:"expire_time_grain"`
+	Splice          bool             `koanf:"splice"`
 	LinkHosts       []string         `koanf:"link_hosts"`
+	FallbackHosts   []string         `koanf:"fallback_hosts"`
 	QuotaTimezone   string           `koanf:"quota_timezone"`
+	BatchReserve    float64          `koanf:"batch_reserve"`
 	PrewarmReserve  float64          `koanf:"prewarm_reserve"`
 }
 
@@ -159,6 +162,7 @@ func DefaultApp() AppConfig {
 		ExpireTimeGrain: time.Hour,
 		LinkHosts:       []string{"wxaurl.cn", "wxmpurl.cn"},
 		QuotaTimezone:   "Asia/Shanghai",
+		BatchReserve:    0.2,
 		PrewarmReserve:  0.5,
 	}
 }
