@@ -25,8 +25,8 @@ func TestABackupIsAWholeStore(t *testing.T) {
 	noErr(t, b.PutBlob(t.Context(), "name", []byte("value")))
 	spoil(t, b, func(records, _ *bolt.Bucket) error { return flipRecord(records, links[9].Key) })
 	noErr(t, b.Change(t.Context(), func(tx *bolt.Tx) (bool, error) { // a bucket of a later issue
-		aliases, err := tx.CreateBucket([]byte("aliases"))
-		return true, errors.Join(err, aliases.Put([]byte("slug"), []byte("target")))
+		pages, err := tx.CreateBucket([]byte("pages"))
+		return true, errors.Join(err, pages.Put([]byte("name"), []byte("text")))
 	}))
 
 	backup := filepath.Join(t.TempDir(), "b", cache.BackupName(noon))
@@ -54,8 +54,8 @@ func TestABackupIsAWholeStore(t *testing.T) {
 		t.Errorf("value %q, %v", value, err)
 	}
 	noErr(t, c.Change(t.Context(), func(tx *bolt.Tx) (bool, error) {
-		if got := string(tx.Bucket([]byte("aliases")).Get([]byte("slug"))); got != "target" {
-			t.Errorf("the alias leads to %q", got)
+		if got := string(tx.Bucket([]byte("pages")).Get([]byte("name"))); got != "text" {
+			t.Errorf("the page of a later issue says %q", got)
 		}
 		return false, nil
 	}))

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"bytes"
+	"context"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -38,4 +39,34 @@ func seekAfter(c *bolt.Cursor, after []byte) (key, value []byte) {
 		return c.Next()
 	}
 	return key, value
+}
+
+// list gives up to limit records of a bucket behind a key, in the order of their keys. A damaged one is passed over,
+// and another takes its place: a short list means that the end is reached.
+func list[T any](
+	ctx context.Context, b *Bolt, bucket, after []byte, limit int, decode func(key, record []byte) (T, error),
+) ([]T, error) {
+	var items []T
+	for place := after; len(items) < limit; {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		last, err := readPage(b.view, bucket, place, min(pageSize, limit-len(items)), func(_ *bolt.Tx, key, record []byte) bool {
+			item, err := decode(key, record)
+			if err != nil {
+				b.skip(bucket, key, err)
+			} else {
+				items = append(items, item)
+			}
+			return true
+		})
+		if err != nil {
+			return nil, err
+		}
+		if last == nil {
+			break
+		}
+		place = last
+	}
+	return items, nil
 }

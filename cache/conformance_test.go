@@ -496,7 +496,10 @@ func everyMethod(t *testing.T, s broker.Store, links []broker.Link, worker int) 
 	}
 }
 
-func TestStoresKeepTheirPromises(t *testing.T) {
+func TestStoresKeepTheirPromises(t *testing.T) { keepPromises(t, promises) }
+
+func keepPromises(t *testing.T, promises map[string]func(t *testing.T, s broker.Store)) {
+	t.Helper()
 	for name, open := range stores {
 		t.Run(name, func(t *testing.T) {
 			for claim, prove := range promises {

@@ -31,3 +31,11 @@ func failed(doing string, err error) error {
 func noLink(key broker.Key) error {
 	return broker.Errorf(broker.NotFound, "no link is stored under %s", key)
 }
+
+func noAlias(slug string) error {
+	return broker.Errorf(broker.NotFound, "no alias is stored under the slug %q", slug)
+}
+
+func aliasChanged(slug string) error {
+	return broker.Errorf(broker.Conflict, "somebody else has changed the alias %q", slug)
+}

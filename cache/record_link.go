@@ -97,8 +97,7 @@ func appendTarget(b []byte, t broker.Target) []byte {
 	}
 	b = appendText(b, fieldScope, t.Scope)
 	if t.CloudBase != nil {
-		b = protowire.AppendTag(b, fieldCloudBase, protowire.BytesType)
-		b = protowire.AppendBytes(b, appendCloudBase(nil, t.CloudBase))
+		b = appendNested(b, fieldCloudBase, appendCloudBase(nil, t.CloudBase))
 	}
 	return appendText(b, fieldExtra, string(t.Extra))
 }
@@ -140,14 +139,7 @@ func readBody(body []byte) (broker.Link, error) {
 }
 
 func setLink(link *broker.Link, f field) error {
-	t := &link.Target
 	switch f.number {
-	case fieldApp:
-		t.App = f.text
-	case fieldPath:
-		t.Path = f.text
-	case fieldQuery:
-		t.Query = f.text
 	case fieldURL:
 		link.URL = f.text
 	case fieldGeneratedAt:
@@ -160,6 +152,20 @@ func setLink(link *broker.Link, f field) error {
 		link.Uses = f.value
 	case fieldPinned:
 		link.Pinned = protowire.DecodeBool(f.value)
+	default:
+		return setTarget(&link.Target, f)
+	}
+	return nil
+}
+
+func setTarget(t *broker.Target, f field) error {
+	switch f.number {
+	case fieldApp:
+		t.App = f.text
+	case fieldPath:
+		t.Path = f.text
+	case fieldQuery:
+		t.Query = f.text
 	case fieldKind:
 		t.Kind = broker.Kind(f.text)
 	case fieldEnv:
@@ -172,7 +178,7 @@ func setLink(link *broker.Link, f field) error {
 		t.Scope = f.text
 	case fieldCloudBase:
 		t.CloudBase = &broker.CloudBase{}
-		return eachField([]byte(f.text), f.text, func(f field) error { return setCloudBase(t.CloudBase, f) })
+		return f.each(func(f field) error { return setCloudBase(t.CloudBase, f) })
 	case fieldExtra:
 		t.Extra = f.json()
 	}
