@@ -43,15 +43,16 @@ const systemError = -1
 //
 //nolint:gochecknoglobals // a constant table
 var refusals = map[broker.Code]refusal{
-	broker.InvalidPath:      {422, 0, "The path is refused", "Give the page's path without a query; the page must be in the released version."},
-	broker.InvalidQuery:     {422, 0, "The query is refused", "Percent-encode what is outside WeChat's alphabet; at most 1024 characters."},
-	broker.InvalidExpiry:    {422, 0, "The expiry is refused", "Leave the expire fields out for a link that is renewed by itself."},
-	broker.InvalidEnv:       {422, 0, "The env_version is refused", "It is one of release, trial and develop."},
-	broker.InvalidArgument:  {422, 0, "A field is refused", "See the detail."},
-	broker.InvalidLeastLife: {422, 0, "The least life is refused", "Ask for less: at most two thirds of the life such a link has."},
-	broker.UnknownApp:       {400, 40013, "No such mini program", "Name the appid of a mini program that is configured here."},
-	broker.NotFound:         {404, 85403, "Not found", "It may have been deleted or purged."},
-	broker.NotCached:        {403, 48001, "Not in the cache", "This key may only read. Ask with a key of role generate."},
+	broker.InvalidPath:        {422, 0, "The path is refused", "Give the page's path without a query; the page must be in the released version."},
+	broker.InvalidQuery:       {422, 0, "The query is refused", "Percent-encode what is outside WeChat's alphabet; at most 1024 characters."},
+	broker.InvalidExpiry:      {422, 0, "The expiry is refused", "Leave the expire fields out for a link that is renewed by itself."},
+	broker.InvalidEnv:         {422, 0, "The env_version is refused", "It is one of release, trial and develop."},
+	broker.InvalidArgument:    {422, 0, "A field is refused", "See the detail."},
+	broker.InvalidLeastLife:   {422, 0, "The least life is refused", "Ask for less: at most two thirds of the life such a link has."},
+	broker.UnknownApp:         {400, 40013, "No such mini program", "Name the appid of a mini program that is configured here."},
+	broker.NotFound:           {404, 85403, "Not found", "It may have been deleted or purged."},
+	broker.PreconditionFailed: {412, systemError, "The precondition does not hold", "Read it again, and repeat the change with the ETag it has now."},
+	broker.NotCached:          {403, 48001, "Not in the cache", "This key may only read. Ask with a key of role generate."},
 
 	broker.AppNotReleased: {502, 0, "The mini program is not released", "Release a version in WeChat's console."},
 	broker.AppForbidden:   {502, 0, "The mini program may not do this", "Check its permissions and its standing in WeChat's console."},

@@ -50,3 +50,6 @@ func StatusOf(code broker.Code) (status, errcode int, known bool) {
 
 // AppendAnswer is the written-out encoder.
 var AppendAnswer = appendAnswer
+
+// LanguageOf is the language of a request.
+var LanguageOf = languageOf
