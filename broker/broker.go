@@ -27,6 +27,7 @@ type Broker struct {
 
 	door     door
 	uses     uses
+	visits   visits
 	unstored unstored
 	refusals refusals
 	budgets  *budgets
@@ -52,6 +53,7 @@ func New(store Store, generator Generator, policy Policy, clock Clock) *Broker {
 		policy:    policy,
 		clock:     clock,
 		apps:      make(map[string]*app, len(policy.Apps)),
+		visits:    newVisits(),
 		budgets:   newBudgets(store, policy),
 		door:      door{flights: make(map[Key]*flight), most: policy.MaxWaiting},
 	}

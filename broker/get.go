@@ -12,6 +12,8 @@ type want struct {
 	app       *app
 	target    Target
 	key       Key
+	cq        string // to be spliced onto the link
+	unspliced string // why nothing is, although it was asked
 	leastLife time.Duration
 	replaces  time.Time // a renewal: the link that was generated at this moment will not do
 	purpose   Purpose
@@ -21,6 +23,12 @@ type want struct {
 // satisfiedBy reports whether a stored link does for what is wanted.
 func (w want) satisfiedBy(l Link, now time.Time) bool {
 	return !l.GeneratedAt.Equal(w.replaces) && l.Outlives(now.Add(w.leastLife))
+}
+
+// answer completes an answer with what was wanted.
+func (w want) answer(a Answer) Answer {
+	a.LeastLife, a.CQ, a.Unspliced = w.leastLife, w.cq, w.unspliced
+	return a
 }
 
 // Get answers a request: from the store while the stored link is good, otherwise with a link generated now, and if
@@ -44,9 +52,7 @@ func (b *Broker) get(ctx context.Context, req Request) (Answer, error) {
 		switch {
 		case err == nil && w.satisfiedBy(known, now):
 			b.uses.add(Use{Key: w.key, Count: 1, UsedAt: now})
-			return Answer{
-				Link: known, At: now, Outcome: Hit, LeastLife: w.leastLife, Stored: stored, Clamped: clamped,
-			}, nil
+			return w.answer(Answer{Link: known, At: now, Outcome: Hit, Stored: stored, Clamped: clamped}), nil
 		case err != nil && !errors.Is(err, NotFound):
 			return Answer{}, err
 		}
@@ -92,10 +98,10 @@ func (b *Broker) want(req Request, now time.Time) (w want, clamped bool, err err
 			return want{}, false, err
 		}
 	}
-	return want{
-		app: app, target: target, key: target.Key(), leastLife: leastLife,
-		purpose: Interactive, payer: payer{client: req.Client, address: req.Address},
-	}, clamped, nil
+	w = want{app: app, leastLife: leastLife, purpose: req.purpose(), payer: payer{client: req.Client, address: req.Address}}
+	w.target, w.cq, w.unspliced = app.splice(target, req.Splice)
+	w.key = w.target.Key()
+	return w, clamped, nil
 }
 
 // leastLifeFor gives the least life of an answer: the asked one, or by default that of the class.
@@ -125,9 +131,7 @@ func (b *Broker) miss(ctx context.Context, w want, onlyIfCached bool) (Answer, e
 	}
 	now := b.clock()
 	b.uses.add(Use{Key: w.key, Count: 1, UsedAt: now})
-	answer := Answer{
-		Link: r.link, At: now, Outcome: Miss, LeastLife: w.leastLife, Stored: r.stored, Collapsed: r.collapsed,
-	}
+	answer := w.answer(Answer{Link: r.link, At: now, Outcome: Miss, Stored: r.stored, Collapsed: r.collapsed})
 	if r.found {
 		answer.Outcome = Hit // stored by somebody else between our look and our turn
 	}
@@ -141,9 +145,7 @@ func (b *Broker) stale(w want, known Link, stored bool, reason error) (Answer, e
 		return Answer{}, reason
 	}
 	b.uses.add(Use{Key: w.key, Count: 1, UsedAt: now})
-	return Answer{
-		Link: known, At: now, Outcome: Stale, LeastLife: w.leastLife, Stored: stored, Reason: reason,
-	}, nil
+	return w.answer(Answer{Link: known, At: now, Outcome: Stale, Stored: stored, Reason: reason}), nil
 }
 
 // find looks a link up, first among those the store could not take, for they are newer, and says whether it is

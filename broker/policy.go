@@ -29,6 +29,12 @@ type App struct {
 	ExactExpiry bool           // a far expire_time is not rounded down to ExpireTimeGrain
 	// ExpireTimeGrain is what a far expire_time is rounded down to; 1 h. See ExactExpiry for none.
 	ExpireTimeGrain time.Duration
+	// Splice appends queries to the link of their page without one (?cq=), so that one generation serves them all.
+	Splice bool
+	// FallbackHosts are those to which aliases may send visitors where there is no link.
+	FallbackHosts []string
+	// BatchReserve is the share of DailyQuota that batches leave untouched; 0.2.
+	BatchReserve float64
 	// PrewarmReserve is the share of DailyQuota below which pre-warming stops for the day; 0.5.
 	PrewarmReserve float64
 }
@@ -77,6 +83,9 @@ func (a App) withDefaults() App {
 	}
 	if a.PrewarmReserve <= 0 {
 		a.PrewarmReserve = 0.5
+	}
+	if a.BatchReserve <= 0 {
+		a.BatchReserve = 0.2
 	}
 	return a
 }
