@@ -40,12 +40,16 @@ func appendAnswer(b []byte, answer broker.Answer) []byte {
 	link := answer.Link
 	b = append(b, `{"key":"`...)
 	b = hex.AppendEncode(b, link.Key[:])
-	b = appendString(append(b, `","url":`...), link.URL)
+	b = appendString(append(b, `","url":`...), answer.URL())
 	b = appendString(append(b, `,"kind":`...), string(link.Target.Kind))
 	b = appendString(append(b, `,"app":`...), link.Target.App)
 	b = appendTime(append(b, `,"generated_at":"`...), link.GeneratedAt)
 	b = appendTime(append(b, `","expires_at":"`...), link.ExpiresAt)
 	b = appendString(append(b, `","outcome":`...), string(answer.Outcome))
+	b = strconv.AppendBool(append(b, `,"spliced":`...), answer.CQ != "")
+	if answer.Unspliced != "" {
+		b = appendString(append(b, `,"unspliced":`...), answer.Unspliced)
+	}
 	return append(b, "}\n"...)
 }
 

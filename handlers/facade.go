@@ -38,7 +38,7 @@ func (a *api) generateURLLink(c *gin.Context, who caller) error {
 		return err
 	}
 	writeCacheFacts(c.Writer.Header(), answer)
-	asWeChat(c, "url_link", answer.Link.URL)
+	asWeChat(c, "url_link", answer.URL())
 	return nil
 }
 
