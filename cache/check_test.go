@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -181,6 +182,102 @@ func TestADamagedValueIsMissing(t *testing.T) {
 	}
 	noErr(t, b.PutBlob(t.Context(), "name", []byte("value")))
 	noErr(t, second(b.Blob(t.Context(), "name")))
+}
+
+// spoilRecord changes a byte of a record in any bucket.
+func spoilRecord(t *testing.T, b *cache.Bolt, bucket string, key []byte) {
+	t.Helper()
+	noErr(t, b.Change(t.Context(), func(tx *bolt.Tx) (bool, error) {
+		records := tx.Bucket([]byte(bucket))
+		record := bytes.Clone(records.Get(key))
+		record[len(record)/2] ^= 1
+		return true, records.Put(key, record)
+	}))
+}
+
+func TestADamagedAliasIsMissing(t *testing.T) {
+	b := openBolt(t, newPath(t))
+	bad := aliasOf("b")
+	putAlias(t, b, aliasOf("a"), bad, aliasOf("c"), aliasOf("d"))
+	spoilRecord(t, b, "aliases", []byte("b"))
+
+	wantErr(t, second(b.Alias(t.Context(), "b")), broker.NotFound)
+	if b.Damaged() != 1 {
+		t.Errorf("%d damaged records counted, want 1", b.Damaged())
+	}
+	page, err := b.ListAliases(t.Context(), "", 3)
+	if got := slugs(page); err != nil || !slices.Equal(got, []string{"a", "c", "d"}) {
+		t.Errorf("listed %v, %v: the damaged one must not make the list look ended", got, err)
+	}
+	wantErr(t, b.PutAlias(t.Context(), bad, bad.ETag()), broker.Conflict)
+	wantErr(t, b.DeleteAlias(t.Context(), "b", bad.ETag()), broker.NotFound)
+
+	putAlias(t, b, bad) // and heals
+	wantAlias(t, b, bad)
+	spoilRecord(t, b, "aliases", []byte("b"))
+	putAlias(t, b, bad)
+	wantAlias(t, b, bad)
+}
+
+func TestDamagedCountsAreMissing(t *testing.T) {
+	b := openBolt(t, newPath(t))
+	var stats []broker.Stat
+	for n := range 4 {
+		for _, name := range []string{"u", "v", "w"} {
+			stats = append(stats, hourly(name, n, visits(9)), daily(name, n, visits(9)))
+		}
+	}
+	addStats(t, b, stats...)
+	for _, make := range []func(string, int, map[string]uint64) broker.Stat{hourly, daily} {
+		bad := make("v", 1, visits(1))
+		spoilRecord(t, b, "stats", cache.StatKey(bad))
+		before := b.Damaged()
+		wantStats(t, b, "v", bad.Grain, make("v", 0, visits(9)), make("v", 2, visits(9)), make("v", 3, visits(9)))
+		if b.Damaged() != before+1 {
+			t.Errorf("%d damaged records counted, want 1", b.Damaged()-before)
+		}
+		addStats(t, b, bad, bad) // and are begun anew
+		if b.Damaged() != before+2 {
+			t.Errorf("%d damaged records counted, want 2", b.Damaged()-before)
+		}
+		wantStats(t, b, "v", bad.Grain, make("v", 0, visits(9)), make("v", 1, visits(2)), make("v", 2, visits(9)), make("v", 3, visits(9)))
+		wantStats(t, b, "w", bad.Grain, make("w", 0, visits(9)), make("w", 1, visits(9)), make("w", 2, visits(9)), make("w", 3, visits(9)))
+	}
+}
+
+func TestACheckLooksAtEveryKindOfRecord(t *testing.T) {
+	path := newPath(t)
+	b := openBolt(t, path)
+	putAlias(t, b, aliasOf("a"), aliasOf("b"))
+	addStats(t, b, hourly("v", 0, visits(1)), daily("v", 0, visits(1)), total("v", visits(1)))
+	noErr(t, b.PutClient(t.Context(), broker.Client{Name: "shop"}))
+	noErr(t, b.AppendAudit(t.Context(), broker.AuditEntry{Actor: "ops"}))
+	noErr(t, b.PutBlob(t.Context(), "name", []byte("value")))
+	_, _, err := b.ReserveQuota(t.Context(), "wx1", "2026-03-01", 1, 1)
+	noErr(t, err)
+	check := func(want cache.Report) {
+		t.Helper()
+		noErr(t, b.Close())
+		got, err := cache.Check(t.Context(), path)
+		noErr(t, err)
+		if got.Bytes = 0; got != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+		b = openBolt(t, path)
+	}
+	check(cache.Report{Aliases: 2})
+	odd := []byte("odd") // a sound record under a key of no form
+	noErr(t, b.Change(t.Context(), func(tx *bolt.Tx) (bool, error) {
+		return true, tx.Bucket([]byte("stats")).Put(odd, cache.EncodeCounts(odd, visits(1)))
+	}))
+	check(cache.Report{Aliases: 2, Damaged: 1})
+	spoilRecord(t, b, "aliases", []byte("a"))
+	spoilRecord(t, b, "stats", cache.StatKey(total("v", nil)))
+	spoilRecord(t, b, "clients", []byte("shop"))
+	spoilRecord(t, b, "audit", []byte{0, 0, 0, 0, 0, 0, 0, 1})
+	spoilRecord(t, b, "blobs", []byte("name"))
+	spoilRecord(t, b, "ledger", []byte("2026-03-01\x00wx1"))
+	check(cache.Report{Aliases: 1, Damaged: 7})
 }
 
 func TestAFileThatDoesNotHangTogetherIsDamaged(t *testing.T) {

@@ -457,11 +457,12 @@ var promises = map[string]func(t *testing.T, s broker.Store){
 	},
 }
 
-// everyMethod calls all of them, on links that others are busy with as well. Only NotFound may come of that.
+// everyMethod calls all of them, on links and aliases that others are busy with as well. Only NotFound and Conflict
+// may come of that.
 func everyMethod(t *testing.T, s broker.Store, links []broker.Link, worker int) {
 	ctx := t.Context()
 	check := func(err error) {
-		if err != nil && !errors.Is(err, broker.NotFound) {
+		if err != nil && !errors.Is(err, broker.NotFound) && !errors.Is(err, broker.Conflict) {
 			t.Error(err)
 		}
 	}
@@ -493,6 +494,19 @@ func everyMethod(t *testing.T, s broker.Store, links []broker.Link, worker int) 
 		check(s.PutBlob(ctx, "name", []byte{byte(round)}))
 		_, err = s.Blob(ctx, "name")
 		check(err)
+		slug := fmt.Sprint("a-", (worker+round)%5)
+		alias, err := s.Alias(ctx, slug)
+		check(err)
+		if err == nil && alias.Slug != slug {
+			t.Errorf("the alias %s answers for %s", alias.Slug, slug)
+		}
+		check(s.PutAlias(ctx, aliasOf(slug), ""))
+		check(s.DeleteAlias(ctx, slug, aliasOf(slug).ETag()))
+		check(second(s.ListAliases(ctx, "", 100)))
+		check(s.AddStats(ctx, []broker.Stat{hourly(slug, round, visits(1)), total(slug, visits(1))}))
+		check(second(s.Stats(ctx, slug, broker.Hourly, midnight, noon.AddDate(1, 0, 0))))
+		check(s.DeleteStats(ctx, slug))
+		check(second(s.PurgeStats(ctx, midnight, 2)))
 	}
 }
 

@@ -20,6 +20,7 @@ const (
 // Copied says what a copy of a store holds.
 type Copied struct {
 	Links   int // in the copy
+	Aliases int // in the copy
 	Dropped int // damaged records that were left out
 }
 
@@ -100,16 +101,20 @@ func (c *copier) copyBite(to *bolt.Bucket, name, place []byte) (last []byte, mor
 	return place, true, nil
 }
 
-// keep leaves damaged links out: they are missing anyway, and whoever restores the copy need not be told.
+// keep leaves damaged links, aliases and counts out: they are missing anyway, and whoever restores the copy need not
+// be told. All else is copied as it is. A damaged ledger, for one, must not become one of which nothing is spent.
 func (c *copier) keep(name, key, value []byte) bool {
-	if !bytes.Equal(name, bucketLinks) {
-		return true
-	}
-	if _, err := readRecord(key, value); err != nil {
+	links, aliases := bytes.Equal(name, bucketLinks), bytes.Equal(name, bucketAliases)
+	switch {
+	case !links && !aliases && !bytes.Equal(name, bucketStats):
+	case readable(name, key, value) != nil:
 		c.copied.Dropped++
 		return false
+	case links:
+		c.copied.Links++
+	case aliases:
+		c.copied.Aliases++
 	}
-	c.copied.Links++
 	return true
 }
 

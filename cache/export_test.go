@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -15,6 +17,11 @@ var (
 	EncodeLink = encodeLink
 	DecodeLink = decodeLink
 	Seal       = seal
+
+	EncodeAlias  = encodeAlias
+	DecodeAlias  = decodeAlias
+	EncodeCounts = encodeCounts
+	DecodeCounts = decodeCounts
 )
 
 // RecordHeader is the length of what precedes a record's body.
@@ -30,6 +37,38 @@ func IsDamage(err error) bool {
 func KeyOfBody(body []byte) broker.Key {
 	link, _ := readBody(body)
 	return link.Target.Key()
+}
+
+// SlugOfBody gives the slug that a body repeats.
+func SlugOfBody(body []byte) (slug []byte) {
+	_ = eachField(body, string(body), func(f field) error {
+		if f.number == fieldSlug {
+			slug = []byte(f.text)
+		}
+		return nil
+	})
+	return slug
+}
+
+// StatKey gives the key under which a stat is kept.
+func StatKey(stat broker.Stat) []byte {
+	r := rangeFor(stat)
+	return r.key()
+}
+
+// ScanStats searches keys, which are in order, as the store would search a bucket.
+func ScanStats(keys []string, series string, grain broker.Grain, from, to time.Time) (found []string) {
+	for r := rangeOf(statSeries{series, grain}, from, to); r.from < r.to; {
+		at, _ := slices.BinarySearch(keys, string(r.key()))
+		key := ""
+		if at < len(keys) {
+			key = keys[at]
+		}
+		if _, mine := r.advance([]byte(key)); mine {
+			found = append(found, key)
+		}
+	}
+	return found
 }
 
 // OpenBolt opens a file without the memory layer and without looking it over, and makes it if there is none.

@@ -80,6 +80,19 @@ func (r *statRange) advance(key []byte) (second uint64, mine bool) {
 	return second, order == 0
 }
 
+// isStatKey reports whether a key has one of the forms.
+func isStatKey(key []byte) bool {
+	const least = 1 + 8 + 1 // form, moment, and a series or what ends it
+	switch {
+	case len(key) < least:
+		return false
+	case key[0] == 'h':
+		return true
+	default:
+		return (key[0] == 'd' || key[0] == 't') && len(key) > least && key[len(key)-9] == 0
+	}
+}
+
 // secondFrom gives the first whole second that is not before a moment.
 func secondFrom(t time.Time) uint64 {
 	second := t.Unix()
