@@ -49,8 +49,9 @@ func appendTimestamp(b []byte, field protowire.Number, t time.Time) []byte {
 	if t.IsZero() {
 		return b
 	}
-	body := appendNumber(nil, fieldSeconds, uint64(t.Unix())) //nolint:gosec // back to the same int64 when read
-	return appendNested(b, field, appendNumber(body, fieldNanos, uint64(t.Nanosecond())))
+	body := appendNumber(nil, fieldSeconds, uint64(t.Unix()))     //nolint:gosec // back to the same int64 when read
+	body = appendNumber(body, fieldNanos, uint64(t.Nanosecond())) //nolint:gosec // not below 0
+	return appendNested(b, field, body)
 }
 
 // field is one field of a body: a text, or a value of up to 64 bits.
@@ -71,7 +72,7 @@ func (f field) timestamp() (time.Time, error) {
 		case fieldSeconds:
 			seconds = int64(f.value) //nolint:gosec // was an int64
 		case fieldNanos:
-			nanos = int64(f.value % uint64(time.Second)) //nolint:gosec // less than a second
+			nanos = int64(f.value % uint64(time.Second))
 		}
 		return nil
 	})

@@ -99,7 +99,7 @@ func secondFrom(t time.Time) uint64 {
 	if t.Nanosecond() > 0 && second < math.MaxInt64 {
 		second++
 	}
-	return uint64(max(second, 0)) //nolint:gosec // not below 0
+	return uint64(max(second, 0))
 }
 
 // stat gives the stat of the series that began in a second.
