@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 )
 
@@ -28,6 +29,8 @@ type Broker struct {
 	door     door
 	uses     uses
 	visits   visits
+	history  *history
+	census   atomic.Pointer[Census]
 	unstored unstored
 	refusals refusals
 	budgets  *budgets
@@ -54,6 +57,7 @@ func New(store Store, generator Generator, policy Policy, clock Clock) *Broker {
 		clock:     clock,
 		apps:      make(map[string]*app, len(policy.Apps)),
 		visits:    newVisits(),
+		history:   newHistory(policy.Apps),
 		budgets:   newBudgets(store, policy),
 		door:      door{flights: make(map[Key]*flight), most: policy.MaxWaiting},
 	}

@@ -13,7 +13,7 @@ const touchBite = 500
 // be written is kept for the next time.
 func (b *Broker) Flush(ctx context.Context) (Counts, error) {
 	counts := Counts{}
-	err := errors.Join(b.storeAgain(ctx, counts), b.flushVisits(ctx, counts))
+	err := errors.Join(b.storeAgain(ctx, counts), b.flushVisits(ctx, counts), b.flushHistory(ctx))
 	taken := b.uses.take()
 	for bite := range slices.Chunk(taken, touchBite) {
 		if touchErr := b.touch(ctx, bite); touchErr != nil {

@@ -72,13 +72,17 @@ func (b *Broker) ask(ctx context.Context, w want, urgent <-chan struct{}) (Gener
 // newLink gives the link that was made, with its effective expiry.
 func newLink(w want, made Generated) Link {
 	sent := made.SentAt.UTC().Truncate(time.Millisecond)
-	return Link{
+	link := Link{
 		Key:         w.key,
 		Target:      w.target,
 		URL:         made.URL,
 		GeneratedAt: sent,
 		ExpiresAt:   w.target.Expiry.end(sent).Add(-safetyMargin).Truncate(time.Second),
 	}
+	if w.payer.client != nil {
+		link.AskedBy = w.payer.client.Name
+	}
+	return link
 }
 
 // keep stores a link. If that fails, or lasts longer than its flight may, the link is kept in memory and handed out all
@@ -160,6 +164,7 @@ func (b *Broker) call(ctx context.Context, w want, unit unit) (Generated, error)
 	sent := b.clock()
 	made, err := b.generator.Generate(ctx, w.target)
 	now := b.clock()
+	b.history.called(w.app.ID, now.Sub(sent), err)
 	b.policy.Observe(Event{Name: CallEnded, App: w.app.ID, Purpose: w.purpose, Took: now.Sub(sent), Err: err})
 	if err == nil {
 		w.app.trouble.passed(sent, now)

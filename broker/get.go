@@ -35,6 +35,7 @@ func (w want) answer(a Answer) Answer {
 // that fails with the stored one for as long as it is alive.
 func (b *Broker) Get(ctx context.Context, req Request) (Answer, error) {
 	answer, err := b.get(ctx, req)
+	b.history.answered(req, answer.Outcome, err)
 	b.policy.Observe(Event{Name: Answered, App: req.App, Outcome: answer.Outcome, Err: err})
 	return answer, err
 }

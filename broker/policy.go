@@ -40,7 +40,9 @@ type App struct {
 }
 
 // shanghai is WeChat's quota day. A fixed zone: China has no summer time, and a bare machine has no zone files.
-var shanghai = time.FixedZone("Asia/Shanghai", 8*60*60)
+var shanghai = time.FixedZone("Asia/Shanghai", int(shanghaiAhead/time.Second))
+
+const shanghaiAhead = 8 * time.Hour // of UTC
 
 func (p Policy) withDefaults() Policy {
 	if p.Deadline <= 0 {

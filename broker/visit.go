@@ -140,13 +140,7 @@ func (b *Broker) flushVisits(ctx context.Context, counts Counts) error {
 	return err
 }
 
-// addVisits writes a bite, for its asker or without, as touch does.
 func (b *Broker) addVisits(ctx context.Context, bite []visitPlace, taken map[visitPlace]uint64) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storePatience)
-	defer cancel()
 	var stats []Stat
 	for _, place := range bite {
 		hour := time.Unix(place.hour, 0).UTC()
@@ -157,6 +151,16 @@ func (b *Broker) addVisits(ctx context.Context, bite []visitPlace, taken map[vis
 		stat.Grain, stat.At = Total, time.Time{}
 		stats = append(stats, stat)
 	}
+	return b.addStats(ctx, stats)
+}
+
+// addStats writes counts, for its asker or without, as touch does.
+func (b *Broker) addStats(ctx context.Context, stats []Stat) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storePatience)
+	defer cancel()
 	return b.store.AddStats(ctx, stats)
 }
 

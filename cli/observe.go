@@ -32,7 +32,7 @@ func newEventLog(logger *slog.Logger, clock broker.Clock) *eventLog {
 }
 
 func (e *eventLog) observe(event broker.Event) {
-	if event.Name == broker.Answered || event.Name == broker.CallEnded || !e.due(eventKind{event.Name, event.App}) {
+	if event.Name == broker.Answered || event.Name == broker.CallEnded || event.Name == broker.Visited || !e.due(eventKind{event.Name, event.App}) {
 		return
 	}
 	logger := e.logger.With("app", event.App, "error", event.Err)
