@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -169,6 +170,14 @@ func TestADamagedCountIsNoLicenceToOverspend(t *testing.T) {
 	_, _, err = b.ReserveQuota(t.Context(), "wx1", "2026-03-01", 5, 10)
 	wantErr(t, err, broker.StoreFailed)
 	wantErr(t, second(b.ReservedQuota(t.Context(), "wx1", "2026-03-01")), broker.StoreFailed)
+
+	backup := filepath.Join(t.TempDir(), "backup.db")
+	copied, err := b.Backup(t.Context(), backup, nil)
+	noErr(t, err)
+	wantErr(t, second(openBolt(t, backup).ReservedQuota(t.Context(), "wx1", "2026-03-01")), broker.StoreFailed)
+	if copied.Dropped != 0 {
+		t.Errorf("%d records dropped", copied.Dropped)
+	}
 }
 
 func TestADamagedValueIsMissing(t *testing.T) {
@@ -278,6 +287,14 @@ func TestACheckLooksAtEveryKindOfRecord(t *testing.T) {
 	spoilRecord(t, b, "blobs", []byte("name"))
 	spoilRecord(t, b, "ledger", []byte("2026-03-01\x00wx1"))
 	check(cache.Report{Aliases: 1, Damaged: 7})
+	noErr(t, b.Close())
+	done, err := cache.Compact(t.Context(), path)
+	noErr(t, err)
+	if want := (cache.Copied{Aliases: 1, Dropped: 6}); done.Copied != want {
+		t.Errorf("compacted %+v, want %+v", done.Copied, want)
+	}
+	b = openBolt(t, path)
+	check(cache.Report{Aliases: 1, Damaged: 1}) // the ledger's
 }
 
 func TestAFileThatDoesNotHangTogetherIsDamaged(t *testing.T) {

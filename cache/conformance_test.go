@@ -137,16 +137,20 @@ var promises = map[string]func(t *testing.T, s broker.Store){
 		wantErr(t, s.PutLink(t.Context(), wrong), broker.StoreFailed)
 		wantNoLink(t, s, wrong.Key)
 	},
-	"a put takes the place of an earlier link and keeps its uses and pin": func(t *testing.T, s broker.Store) {
+	"a put takes the place of an earlier link and keeps its history and pin": func(t *testing.T, s broker.Store) {
 		old := numbered(1)
+		old.AskedBy = "shop-web"
 		put(t, s, old)
 		use := broker.Use{Key: old.Key, Count: 3, UsedAt: noon}
 		noErr(t, s.TouchLinks(t.Context(), []broker.Use{use}))
 		noErr(t, s.PinLink(t.Context(), old.Key, true))
 		fresh := old
 		fresh.URL, fresh.ExpiresAt = "https://wxaurl.cn/fresh", old.ExpiresAt.Add(time.Hour)
+		fresh.GeneratedAt, fresh.AskedBy = old.GeneratedAt.Add(time.Hour), ""
 		put(t, s, fresh)
-		wantLink(t, s, fresh.Replacing(old.Touched(use)).Replacing(broker.Link{Pinned: true}))
+		want := fresh.Replacing(old.Touched(use))
+		want.Pinned = true
+		wantLink(t, s, want)
 		if got := expiring(t, s, old.ExpiresAt.Add(-time.Hour), fresh.ExpiresAt); len(got) != 0 {
 			t.Errorf("it still ends at its old end: %v", got)
 		}
@@ -185,7 +189,10 @@ var promises = map[string]func(t *testing.T, s broker.Store){
 			{Key: numbered(2).Key, Count: 1, UsedAt: noon}, // not there: passed over
 			{Key: link.Key, Count: 5, UsedAt: noon},
 		}))
-		link.Uses, link.UsedAt = 7, noon.Add(time.Hour)
+		link = link.Touched(broker.Use{Count: 2, UsedAt: noon.Add(time.Hour)}).Touched(broker.Use{Count: 5, UsedAt: noon})
+		if link.Uses != 7 || !link.UsedAt.Equal(noon.Add(time.Hour)) {
+			t.Errorf("%d uses, the last at %v", link.Uses, link.UsedAt)
+		}
 		wantLink(t, s, link)
 		wantNoLink(t, s, numbered(2).Key)
 		noErr(t, s.TouchLinks(t.Context(), nil))

@@ -101,18 +101,17 @@ func (c *copier) copyBite(to *bolt.Bucket, name, place []byte) (last []byte, mor
 	return place, true, nil
 }
 
-// keep leaves damaged links, aliases and counts out: they are missing anyway, and whoever restores the copy need not
-// be told. All else is copied as it is. A damaged ledger, for one, must not become one of which nothing is spent.
+// keep leaves damaged records out: they are missing anyway, and whoever restores the copy need not be told. Those of
+// the ledger are no less there for being damaged: without them nothing would count as spent.
 func (c *copier) keep(name, key, value []byte) bool {
-	links, aliases := bytes.Equal(name, bucketLinks), bytes.Equal(name, bucketAliases)
 	switch {
-	case !links && !aliases && !bytes.Equal(name, bucketStats):
+	case bytes.Equal(name, bucketLedger):
 	case readable(name, key, value) != nil:
 		c.copied.Dropped++
 		return false
-	case links:
+	case bytes.Equal(name, bucketLinks):
 		c.copied.Links++
-	case aliases:
+	case bytes.Equal(name, bucketAliases):
 		c.copied.Aliases++
 	}
 	return true

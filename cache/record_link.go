@@ -29,6 +29,9 @@ const (
 	fieldScope       protowire.Number = 14
 	fieldCloudBase   protowire.Number = 15
 	fieldExtra       protowire.Number = 16
+	fieldRecent      protowire.Number = 17 // as broker.DailyUses says
+	fieldRotations   protowire.Number = 18
+	fieldAskedBy     protowire.Number = 19
 )
 
 // The fields of a cloud_base.
@@ -53,7 +56,8 @@ func encodeLink(link broker.Link) ([]byte, error) {
 	if err := storable(link); err != nil {
 		return nil, err
 	}
-	size := 80 + len(t.App) + len(t.Path) + len(t.Query) + len(link.URL) + len(t.Scope) + len(t.Extra)
+	size := 90 + len(t.App) + len(t.Path) + len(t.Query) + len(link.URL) + len(t.Scope) + len(t.Extra) +
+		len(link.Recent) + len(link.AskedBy)
 	b := make([]byte, headerSize, size)
 	b = appendTarget(b, t)
 	b = appendText(b, fieldURL, link.URL)
@@ -62,6 +66,9 @@ func encodeLink(link broker.Link) ([]byte, error) {
 	b = appendMoment(b, fieldUsedAt, link.UsedAt)
 	b = appendNumber(b, fieldUses, link.Uses)
 	b = appendNumber(b, fieldPinned, protowire.EncodeBool(link.Pinned))
+	b = appendText(b, fieldRecent, string(link.Recent))
+	b = appendNumber(b, fieldRotations, link.Rotations)
+	b = appendText(b, fieldAskedBy, link.AskedBy)
 	return seal(link.Key[:], b), nil
 }
 
@@ -152,6 +159,12 @@ func setLink(link *broker.Link, f field) error {
 		link.Uses = f.value
 	case fieldPinned:
 		link.Pinned = protowire.DecodeBool(f.value)
+	case fieldRecent:
+		link.Recent = broker.DailyUses(f.text)
+	case fieldRotations:
+		link.Rotations = f.value
+	case fieldAskedBy:
+		link.AskedBy = f.text
 	default:
 		return setTarget(&link.Target, f)
 	}

@@ -42,9 +42,12 @@ func recordedLinks() map[string]broker.Link {
 	plain := linkOf(broker.Target{App: "wx0123456789abcdef", Path: "pages/product/detail", Query: "id=12345"}, "AbCdEfGhIjK")
 	used := plain
 	used.UsedAt, used.Uses, used.Pinned = noon.Add(time.Hour), 1<<40, true
+	known := used.Touched(broker.Use{Count: 300, UsedAt: noon}).Touched(broker.Use{Count: 1, UsedAt: noon.AddDate(0, 0, 9)})
+	known.Rotations, known.AskedBy = 1<<40, "shop-web"
 	return map[string]broker.Link{
 		"plain": plain,
 		"used":  used,
+		"known": known,
 		"home":  linkOf(broker.Target{App: "wx0123456789abcdef"}, "h"),
 		"days":  linkOf(broker.Target{App: "wx0123456789abcdef", Env: broker.Trial, Expiry: broker.Expiry{Days: 7}}, "d"),
 		"at":    linkOf(broker.Target{App: "wx0123456789abcdef", Env: broker.Develop, Expiry: broker.Expiry{At: time.Unix(1772500000, 0)}}, "a"),
