@@ -105,7 +105,9 @@ func (a *api) refuse(c *gin.Context, err error) {
 		refuseAsWeChat(c, r, e)
 		return
 	}
-	a.refuseWithProblem(c, r, e)
+	if !a.tellVisitor(c, r.status) {
+		a.refuseWithProblem(c, r, e)
+	}
 }
 
 // problem is a problem of RFC 9457.

@@ -78,6 +78,7 @@ type api struct {
 	sessions    sessions // these are of the admin listener
 	crossOrigin *http.CrossOriginProtection
 	pages       pages
+	visitPages  visitPages // and these of the public one
 }
 
 func newAPI(cfg Config, listener string) *api {
@@ -90,5 +91,6 @@ func newAPI(cfg Config, listener string) *api {
 	return &api{
 		Config: cfg, count: cfg.Metrics.requests(listener), limiters: newLimiters(),
 		sessions: sessions{byID: make(map[broker.KeyDigest]session)}, crossOrigin: crossOrigin, pages: newPages(),
+		visitPages: newVisitPages(),
 	}
 }

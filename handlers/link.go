@@ -38,6 +38,14 @@ type expiryFields struct {
 // postLink answers POST /api/v1/links.
 func (a *api) postLink(c *gin.Context, who caller) error {
 	var in linkRequest
+	if err := a.readLink(c, &in); err != nil {
+		return err
+	}
+	return a.giveLink(c, who, &in)
+}
+
+// readLink reads what is asked for in a body.
+func (a *api) readLink(c *gin.Context, in *linkRequest) error {
 	err := eachParam(c.Request.URL.RawQuery, func(name, value string) error {
 		switch {
 		case isCredential(name):
@@ -51,10 +59,7 @@ func (a *api) postLink(c *gin.Context, who caller) error {
 	if err != nil {
 		return err
 	}
-	if err := a.bodies.read(c.Request, func(data []byte) error { return decode(data, &in) }); err != nil {
-		return err
-	}
-	return a.giveLink(c, who, &in)
+	return a.bodies.read(c.Request, func(data []byte) error { return decode(data, in) })
 }
 
 // getLink answers GET /api/v1/link.

@@ -2,61 +2,33 @@ package handlers
 
 import (
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"linkbroker/broker"
 )
 
 // linkView is a link as an administrator sees it. What it has in common with linkRequest has the same names.
 type linkView struct {
-	Key            broker.Key     `json:"key"`
-	URL            string         `json:"url"`
-	Kind           broker.Kind    `json:"kind"`
-	App            string         `json:"app"`
-	Path           string         `json:"path"`
-	Query          string         `json:"query"`
-	Env            broker.Env     `json:"env_version"`
-	CloudBase      *cloudBaseView `json:"cloud_base,omitzero"`
-	ExpireInterval int            `json:"expire_interval,omitzero"` // days; without it and the next the living link
-	ExpireTime     int64          `json:"expire_time,omitzero"`     // Unix seconds
-	Scope          string         `json:"scope,omitempty"`
-	Extra          jsontext.Value `json:"extra,omitempty"`
-	GeneratedAt    time.Time      `json:"generated_at"`
-	ExpiresAt      time.Time      `json:"expires_at"`
-	UsedAt         time.Time      `json:"used_at,omitzero"`
-	Uses           uint64         `json:"uses"`
-	Pinned         bool           `json:"pinned"`
-	Alive          bool           `json:"alive"`
-}
+	Key broker.Key `json:"key"`
+	URL string     `json:"url"`
+	targetView
 
-type cloudBaseView struct {
-	Env           string         `json:"env"`
-	Domain        string         `json:"domain,omitempty"`
-	Path          string         `json:"path"`
-	Query         string         `json:"query,omitempty"`
-	ResourceAppID string         `json:"resource_appid,omitempty"`
-	Extra         jsontext.Value `json:"extra,omitempty"`
+	GeneratedAt time.Time `json:"generated_at"`
+	ExpiresAt   time.Time `json:"expires_at"`
+	UsedAt      time.Time `json:"used_at,omitzero"`
+	Uses        uint64    `json:"uses"`
+	Pinned      bool      `json:"pinned"`
+	Alive       bool      `json:"alive"`
 }
 
 func (a *api) view(l broker.Link) linkView {
-	t := l.Target
-	v := linkView{
-		Key: l.Key, URL: l.URL, Kind: t.Kind, App: t.App, Path: t.Path, Query: t.Query, Env: t.Env,
-		ExpireInterval: t.Expiry.Days, Scope: t.Scope, Extra: jsontext.Value(t.Extra),
+	return linkView{
+		Key: l.Key, URL: l.URL, targetView: viewTarget(l.Target),
 		GeneratedAt: utc(l.GeneratedAt), ExpiresAt: utc(l.ExpiresAt), UsedAt: utc(l.UsedAt),
 		Uses: l.Uses, Pinned: l.Pinned, Alive: l.Outlives(a.Clock()),
 	}
-	if !t.Expiry.At.IsZero() {
-		v.ExpireTime = t.Expiry.At.Unix()
-	}
-	if b := t.CloudBase; b != nil {
-		v.CloudBase = &cloudBaseView{b.Env, b.Domain, b.Path, b.Query, b.ResourceAppID, jsontext.Value(b.Extra)}
-	}
-	return v
 }
 
 // listLinks answers GET /api/v1/links.
@@ -97,14 +69,7 @@ var queryParams = map[string]func(q *broker.Query, value string) error{
 	"env":    func(q *broker.Query, v string) error { q.Env = broker.Env(v); return nil },
 	"sort":   func(q *broker.Query, v string) error { q.Sort = v; return nil },
 	"cursor": func(q *broker.Query, v string) error { q.Cursor = v; return nil },
-	"limit": func(q *broker.Query, v string) error {
-		n, err := strconv.Atoi(v)
-		if err != nil || n < 1 || n > 500 {
-			return broker.Errorf(malformed, "limit must be a number from 1 to 500")
-		}
-		q.Limit = n
-		return nil
-	},
+	"limit":  func(q *broker.Query, v string) (err error) { q.Limit, err = parseLimit(v); return err },
 	"expiring_within": func(q *broker.Query, v string) error {
 		d, err := time.ParseDuration(v)
 		if err != nil || d <= 0 {

@@ -19,6 +19,7 @@ type Metrics struct {
 
 	answers map[answerLabels]prometheus.Counter // looked up once a request, so made beforehand
 	apps    map[string]bool
+	visits  map[string]prometheus.Counter // by broker.Visitor, or broker.FellBack
 
 	failures *prometheus.CounterVec
 	calls    *prometheus.CounterVec
@@ -35,7 +36,7 @@ type answerLabels struct {
 // NewMetrics makes the figures for the configured appids.
 func NewMetrics(appids []string, v Version) *Metrics {
 	r := prometheus.NewRegistry()
-	m := &Metrics{registry: r, answers: map[answerLabels]prometheus.Counter{}, apps: map[string]bool{}}
+	m := &Metrics{registry: r, answers: map[answerLabels]prometheus.Counter{}, apps: map[string]bool{}, visits: map[string]prometheus.Counter{}}
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		vec := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "linkbroker_" + name, Help: help}, labels)
 		r.MustRegister(vec)
@@ -47,6 +48,10 @@ func NewMetrics(appids []string, v Version) *Metrics {
 		for _, outcome := range []broker.Outcome{broker.Hit, broker.Miss, broker.Stale} {
 			m.answers[answerLabels{app, outcome}] = answers.WithLabelValues(app, string(outcome))
 		}
+	}
+	visits := counter("visits_total", "Visitors whom an alias sent on, by what they came; fallback: to where its link is not.", "visitor")
+	for _, visitor := range []broker.Visitor{broker.InWeChat, broker.OnIOS, broker.OnAndroid, broker.Elsewhere, broker.FellBack} {
+		m.visits[string(visitor)] = visits.WithLabelValues(string(visitor))
 	}
 	m.failures = counter("errors_total", "Requests for a link that failed, by code.", "app", "code")
 	m.calls = counter("upstream_calls_total", "Calls to WeChat that generate; errcode 0 is a link, none is no answer.",
@@ -88,8 +93,20 @@ func (m *Metrics) Observe(e broker.Event) {
 	case broker.CallEnded:
 		m.calls.WithLabelValues(app, string(e.Purpose), errcode(e.Err)).Inc()
 		m.seconds.WithLabelValues(app, string(e.Purpose)).Observe(e.Took.Seconds())
+	case broker.Visited:
+		m.visited(e)
 	default:
 		m.events.WithLabelValues(string(e.Name)).Inc()
+	}
+}
+
+func (m *Metrics) visited(e broker.Event) {
+	visitor := string(e.Visitor)
+	if e.Err != nil {
+		visitor = broker.FellBack
+	}
+	if counter, ok := m.visits[visitor]; ok {
+		counter.Inc()
 	}
 }
 

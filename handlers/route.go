@@ -45,6 +45,11 @@ func publicRoutes(a *api) []route {
 	routes := []route{
 		{http.MethodPost, "/api/v1/links", broker.RoleRead, a.postLink, "", forPages},
 		{http.MethodGet, "/api/v1/link", broker.RoleRead, a.getLink, "", forPages | signable},
+		{http.MethodPost, "/api/v1/links:lint", broker.RoleRead, a.lintLink, "", 0},
+		{http.MethodGet, "/l/{slug}", anybody, a.visit, "", 0},
+		{http.MethodHead, "/l/{slug}", anybody, a.peekVisit, "", 0},
+		{http.MethodGet, "/l/{slug}/qr.svg", anybody, a.visitCode(asSVG), "", 0},
+		{http.MethodGet, "/l/{slug}/qr.png", anybody, a.visitCode(asPNG), "", 0},
 		{http.MethodGet, "/healthz", anybody, a.health, "", 0},
 		{http.MethodGet, "/readyz", anybody, a.ready, "", 0},
 		{http.MethodGet, "/version", anybody, a.version, "", 0},
@@ -75,6 +80,16 @@ func adminRoutes(a *api) []route {
 		{http.MethodPost, "/api/v1/links/{key}:renew", broker.RoleAdmin, a.renewLink, "link.renew", 0},
 		{http.MethodPost, "/api/v1/links/{key}:pin", broker.RoleAdmin, a.pinLink, "link.pin", 0},
 		{http.MethodDelete, "/api/v1/links/{key}:pin", broker.RoleAdmin, a.unpinLink, "link.unpin", 0},
+		{http.MethodGet, "/api/v1/links/{key}/qr.svg", broker.RoleAdmin, a.linkCode(asSVG), "", 0},
+		{http.MethodGet, "/api/v1/links/{key}/qr.png", broker.RoleAdmin, a.linkCode(asPNG), "", 0},
+		{http.MethodGet, "/api/v1/aliases", broker.RoleAdmin, a.listAliases, "", 0},
+		{http.MethodPost, "/api/v1/aliases", broker.RoleAdmin, a.createAlias, "alias.create", 0},
+		{http.MethodGet, "/api/v1/aliases/{slug}", broker.RoleAdmin, a.showAlias, "", 0},
+		{http.MethodPut, "/api/v1/aliases/{slug}", broker.RoleAdmin, a.putAlias, "alias.put", 0},
+		{http.MethodDelete, "/api/v1/aliases/{slug}", broker.RoleAdmin, a.deleteAlias, "alias.delete", 0},
+		{http.MethodGet, "/api/v1/aliases/{slug}/visits", broker.RoleAdmin, a.listVisits, "", 0},
+		{http.MethodGet, "/api/v1/aliases/{slug}/qr.svg", broker.RoleAdmin, a.aliasCode(asSVG), "", 0},
+		{http.MethodGet, "/api/v1/aliases/{slug}/qr.png", broker.RoleAdmin, a.aliasCode(asPNG), "", 0},
 		{http.MethodGet, "/api/v1/jobs", broker.RoleAdmin, a.listJobs, "", 0},
 		{http.MethodPost, "/api/v1/jobs/{name}:run", broker.RoleAdmin, a.runJob, "job.run", 0},
 		{http.MethodGet, "/api/v1/quota", broker.RoleAdmin, a.listQuota, "", 0},
@@ -102,13 +117,22 @@ func (a *api) engine(routes []route) http.Handler {
 		panic(err) // not of a list of prefixes
 	}
 	e.Use(a.watch)
-	e.NoRoute(func(c *gin.Context) { a.refuse(c, broker.Errorf(noRoute, "there is nothing at this address")) })
+	e.NoRoute(func(c *gin.Context) { a.refuse(c, a.noRoute(c)) })
 	e.NoMethod(func(c *gin.Context) {
 		a.refuse(c, broker.Errorf(wrongMethod, "this address takes %s only", c.Writer.Header().Get("Allow")))
 	})
 	register(a, e, routes)
 	a.preflights(e, routes)
 	return e
+}
+
+// noRoute is the error of an address that nothing is at. Below /l/ it is a slug that nobody could have, which is told
+// like one that nobody has.
+func (a *api) noRoute(c *gin.Context) error {
+	if a.facade && isVisit(c.Request.URL.Path) {
+		return a.nowhere(c)
+	}
+	return broker.Errorf(noRoute, "there is nothing at this address")
 }
 
 // register puts the routes into gin's router. It has no routes that end in a parameter and a :verb, so those that
@@ -150,7 +174,7 @@ func (a *api) dispatch(byVerb map[string]gin.HandlerFunc) gin.HandlerFunc {
 		value, verb, _ := strings.Cut(last.Value, ":")
 		handle, ok := byVerb[verb]
 		if !ok {
-			a.refuse(c, broker.Errorf(noRoute, "there is nothing at this address"))
+			a.refuse(c, a.noRoute(c))
 			return
 		}
 		last.Value = value

@@ -101,6 +101,7 @@ func TestTheMatrix(t *testing.T) {
 				w.ask("POST", "/api/v1/links", `{"app":"`+app+`","path":"p"}`, as(generateKey))
 				links[app] = w.list("?app=" + app).Items[0].Key
 				w.create(`{"name":"stored-` + app + `","role":"read"}`)
+				w.put("stored-"+app, `{"app":"`+app+`","path":"p"}`)
 			}
 			for name, key := range who {
 				own, other := appA, appB
@@ -134,18 +135,22 @@ func (w *world) matrixAsk(t *testing.T, listener string, r handlers.RouteInfo, k
 	if strings.Contains(path, "/jobs/") {
 		name = "purge"
 	}
-	path = strings.NewReplacer("{key}", link, "{name}", name).Replace(path)
+	path = strings.NewReplacer("{key}", link, "{name}", name, "{slug}", "stored-"+app).Replace(path)
 	h, body := w.admin, ""
 	switch {
 	case listener == "public":
 		h, body = w.public, `{"path":"p"}`
-		path += "?appid=" + app
+		if !strings.HasPrefix(path, "/l/") {
+			path += "?appid=" + app
+		}
+	case strings.HasPrefix(path, "/api/v1/aliases"):
+		body = `{"app":"` + app + `","path":"p"}`
 	case path == "/api/v1/clients":
 		body = `{"name":"new-` + app + `","role":"read"}`
 	case r.Method == http.MethodPatch:
 		body = `{"role":"read"}`
 	}
-	if r.Method == http.MethodGet {
+	if r.Method == http.MethodGet || r.Method == http.MethodDelete {
 		body = ""
 	}
 	if strings.HasPrefix(path, "/api/v1/link?") {

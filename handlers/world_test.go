@@ -22,7 +22,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	openapi3filter.RegisterBodyDecoder("text/html", openapi3filter.PlainBodyDecoder)
+	for _, contentType := range []string{"text/html", "image/svg+xml", "image/png"} {
+		openapi3filter.RegisterBodyDecoder(contentType, openapi3filter.PlainBodyDecoder)
+	}
 	goleak.VerifyTestMain(m)
 }
 
