@@ -12,6 +12,7 @@ type Quota struct {
 	Limit       int64
 	Used        int64     // units spent; a crash may count a few as spent that were not
 	PrewarmLeft int64     // units that pre-warming may still spend
+	BatchLeft   int64     // units that batches may still spend
 	ResetsAt    time.Time // when the next quota day begins
 	ClosedUntil time.Time // zero unless WeChat said that the day's quota is used up
 	Rate        float64   // calls a second that WeChat is asked at present
@@ -33,6 +34,7 @@ func (b *Broker) Quotas(ctx context.Context) ([]Quota, error) {
 			Limit:       a.DailyQuota,
 			Used:        used,
 			PrewarmLeft: max(a.DailyQuota-app.keptFrom(Prewarming)-used, 0),
+			BatchLeft:   max(a.DailyQuota-app.keptFrom(Batched)-used, 0),
 			ResetsAt:    a.zone().nextDay(now).UTC(),
 			ClosedUntil: app.trouble.closedUntil(now),
 			Rate:        app.pace.current(now),

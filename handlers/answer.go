@@ -37,8 +37,13 @@ func (a *api) answer(c *gin.Context, answer broker.Answer, public bool) {
 
 // appendAnswer appends the JSON of an answer. It is written out because it is made for every hit.
 func appendAnswer(b []byte, answer broker.Answer) []byte {
+	return append(appendFields(append(b, '{'), answer), "}\n"...)
+}
+
+// appendFields appends the members of the JSON of an answer.
+func appendFields(b []byte, answer broker.Answer) []byte {
 	link := answer.Link
-	b = append(b, `{"key":"`...)
+	b = append(b, `"key":"`...)
 	b = hex.AppendEncode(b, link.Key[:])
 	b = appendString(append(b, `","url":`...), answer.URL())
 	b = appendString(append(b, `,"kind":`...), string(link.Target.Kind))
@@ -50,7 +55,7 @@ func appendAnswer(b []byte, answer broker.Answer) []byte {
 	if answer.Unspliced != "" {
 		b = appendString(append(b, `,"unspliced":`...), answer.Unspliced)
 	}
-	return append(b, "}\n"...)
+	return b
 }
 
 // asWeChat writes an answer of the facade: what is asked for under the name that WeChat gives it.
@@ -100,6 +105,8 @@ var (
 	contentProblem = []string{"application/problem+json; charset=utf-8"}
 	contentHTML    = []string{"text/html; charset=utf-8"}
 	contentYAML    = []string{"application/yaml; charset=utf-8"}
+	contentNDJSON  = []string{"application/x-ndjson; charset=utf-8"}
+	contentCSV     = []string{"text/csv; charset=utf-8; header=present"}
 )
 
 func writeBytes(c *gin.Context, status int, contentType []string, body []byte) {
