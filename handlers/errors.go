@@ -84,17 +84,10 @@ var refusals = map[broker.Code]refusal{
 
 // refuse tells an error in the language of the address: the one place where an answer becomes an error.
 func (a *api) refuse(c *gin.Context, err error) {
-	e, ok := errors.AsType[*broker.Error](err)
-	if !ok {
-		e = broker.Errorf(broker.Internal, "%w", err)
-	}
 	if errors.Is(err, context.Canceled) && c.Request.Context().Err() != nil {
-		e = broker.Errorf(hungUp, "the connection was closed before there was an answer") // and no failure of ours
+		err = broker.Errorf(hungUp, "the connection was closed before there was an answer") // and no failure of ours
 	}
-	r, ok := refusals[e.Code]
-	if !ok {
-		e, r = broker.Errorf(broker.Internal, "an error of the unknown code %q: %w", e.Code, err), refusals[broker.Internal]
-	}
+	r, e := judge(err)
 	if e.Code == broker.Internal {
 		a.Logger.Error("a request met a defect", "route", c.FullPath(), "error", err)
 	}
@@ -110,16 +103,36 @@ func (a *api) refuse(c *gin.Context, err error) {
 	}
 }
 
+// judge says how an error is told. One of no known code is a defect.
+func judge(err error) (refusal, *broker.Error) {
+	e, ok := errors.AsType[*broker.Error](err)
+	if !ok {
+		e = broker.Errorf(broker.Internal, "%w", err)
+	}
+	r, ok := refusals[e.Code]
+	if !ok {
+		e, r = broker.Errorf(broker.Internal, "an error of the unknown code %q: %w", e.Code, err), refusals[broker.Internal]
+	}
+	return r, e
+}
+
 // problem is a problem of RFC 9457.
 type problem struct {
-	Type    string      `json:"type"`
-	Title   string      `json:"title"`
-	Status  int         `json:"status"`
-	Detail  string      `json:"detail"`
-	Code    broker.Code `json:"code"`
-	ErrCode int         `json:"errcode,omitzero"`
-	RID     string      `json:"rid,omitempty"`
-	Hint    string      `json:"hint"`
+	Type       string      `json:"type,omitempty"` // absent in a line of a stream, as whose member it stands
+	Title      string      `json:"title"`
+	Status     int         `json:"status"`
+	Detail     string      `json:"detail"`
+	Code       broker.Code `json:"code"`
+	ErrCode    int         `json:"errcode,omitzero"`
+	RID        string      `json:"rid,omitempty"`
+	Hint       string      `json:"hint"`
+	RetryAfter int64       `json:"retry_after,omitzero"` // seconds; elsewhere a header says so
+}
+
+func (r refusal) problem(e *broker.Error) problem {
+	return problem{
+		Title: r.title, Status: r.status, Detail: r.detail(e), Code: e.Code, ErrCode: shownErrCode(e.ErrCode), RID: e.RID, Hint: r.hint,
+	}
 }
 
 func (a *api) refuseWithProblem(c *gin.Context, r refusal, e *broker.Error) {
@@ -128,16 +141,9 @@ func (a *api) refuseWithProblem(c *gin.Context, r refusal, e *broker.Error) {
 	if r.status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", "Bearer")
 	}
-	writeBytes(c, r.status, contentProblem, encode(problem{
-		Type:    a.PublicURL + "/docs#" + string(e.Code),
-		Title:   r.title,
-		Status:  r.status,
-		Detail:  r.detail(e),
-		Code:    e.Code,
-		ErrCode: shownErrCode(e.ErrCode),
-		RID:     e.RID,
-		Hint:    r.hint,
-	}))
+	p := r.problem(e)
+	p.Type = a.PublicURL + "/docs#" + string(e.Code)
+	writeBytes(c, r.status, contentProblem, encode(p))
 }
 
 // refuseAsWeChat tells an error as WeChat would. Its clients know errcode and errmsg alone, and look into nothing

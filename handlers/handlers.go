@@ -74,6 +74,7 @@ type api struct {
 	bodies bodies
 
 	limiters limiters
+	batches  batches
 
 	sessions    sessions // these are of the admin listener
 	crossOrigin *http.CrossOriginProtection

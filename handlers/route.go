@@ -45,6 +45,7 @@ func publicRoutes(a *api) []route {
 	routes := []route{
 		{http.MethodPost, "/api/v1/links", broker.RoleRead, a.postLink, "", forPages},
 		{http.MethodGet, "/api/v1/link", broker.RoleRead, a.getLink, "", forPages | signable},
+		{http.MethodPost, "/api/v1/links:batch", broker.RoleRead, a.postBatch, "", 0},
 		{http.MethodPost, "/api/v1/links:lint", broker.RoleRead, a.lintLink, "", 0},
 		{http.MethodGet, "/l/{slug}", anybody, a.visit, "", 0},
 		{http.MethodHead, "/l/{slug}", anybody, a.peekVisit, "", 0},
