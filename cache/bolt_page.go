@@ -14,17 +14,26 @@ const pageSize = 256
 type viewer func(func(*bolt.Tx) error) error
 
 // readPage visits up to limit entries of a bucket behind a key in one short read transaction, and gives the key of
-// the last: nil if there was none. What visit is given is gone when it returns; it may end the page with false.
+// the last: nil if there was none. What visit is given is gone when it returns; it may end the page with false. Keys
+// out of order are an error: from a page that a lost write left in its past the walk would come by here for ever.
 func readPage(
 	view viewer, bucket, after []byte, limit int, visit func(tx *bolt.Tx, key, value []byte) bool,
 ) (last []byte, err error) {
 	err = view(func(tx *bolt.Tx) error {
 		c := tx.Bucket(bucket).Cursor()
+		place := after
 		key, value := seekAfter(c, after)
-		for n := 0; key != nil && n < limit && visit(tx, key, value); n++ {
-			last = bytes.Clone(key)
+		for n := 0; key != nil && n < limit; n++ {
+			if place != nil && bytes.Compare(key, place) <= 0 {
+				return damagedPage
+			}
+			if !visit(tx, key, value) {
+				break
+			}
+			place, last = key, key
 			key, value = c.Next()
 		}
+		last = bytes.Clone(last) // nil stays nil
 		return nil
 	})
 	return last, err

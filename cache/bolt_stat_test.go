@@ -1,6 +1,7 @@
 package cache_test
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 	"time"
@@ -78,7 +79,9 @@ func TestAKeyOfNoFormHidesNoCounts(t *testing.T) {
 	noErr(t, b.Change(t.Context(), func(tx *bolt.Tx) (bool, error) {
 		for _, stat := range append(hours, days...) {
 			key := cache.StatKey(stat)
-			for _, odd := range []string{string(key[:7]), string(key[:len(key)-1]), string(key) + "\x00", string(key[:1])} {
+			late := bytes.Clone(key[:9])
+			late[8]++ // a second after the hour, of a later series
+			for _, odd := range []string{string(late) + "z", string(key[:7]), string(key[:len(key)-1]), string(key) + "\x00", string(key[:1])} {
 				if err := tx.Bucket([]byte("stats")).Put([]byte(odd), cache.EncodeCounts([]byte(odd), visits(99))); err != nil {
 					return false, err
 				}

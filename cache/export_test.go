@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -56,14 +55,10 @@ func StatKey(stat broker.Stat) []byte {
 	return r.key()
 }
 
-// ScanStats searches keys, which are in order, as the store would search a bucket.
-func ScanStats(keys []string, series string, grain broker.Grain, from, to time.Time) (found []string) {
+// ScanStats searches a range as the store does, in whatever seek finds.
+func ScanStats(seek func(key string) string, series string, grain broker.Grain, from, to time.Time) (found []string) {
 	for r := rangeOf(statSeries{series, grain}, from, to); r.from < r.to; {
-		at, _ := slices.BinarySearch(keys, string(r.key()))
-		key := ""
-		if at < len(keys) {
-			key = keys[at]
-		}
+		key := seek(string(r.key()))
 		if _, mine := r.advance([]byte(key)); mine {
 			found = append(found, key)
 		}

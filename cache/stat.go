@@ -62,12 +62,13 @@ func (r *statRange) key() []byte {
 
 // advance moves the beginning of the range behind a key, the first there is from r.key() on. It gives the moment of
 // the key and whether it is one of the range: it may be of another series, and if a page is damaged of another form.
+// Even then it never moves back, or it would never come to its end.
 func (r *statRange) advance(key []byte) (second uint64, mine bool) {
 	rest, same := bytes.CutPrefix(key, r.prefix)
 	var moment [8]byte
 	n := copy(moment[:], rest)
 	second = binary.BigEndian.Uint64(moment[:])
-	if !same || second >= r.to {
+	if !same || second < r.from || second >= r.to {
 		r.from = r.to
 		return 0, false
 	}
