@@ -42,7 +42,7 @@ type stream struct {
 	clock   broker.Clock
 	release func() bool
 
-	out      sync.Mutex // guards what follows
+	out      gate // guards what follows
 	buffer   *bufio.Writer
 	dirty    bool        // something is written that is not sent
 	late     *time.Timer // sends it
@@ -55,6 +55,15 @@ type stream struct {
 	aborted bool       // no more of it is wanted
 }
 
+// gate is a mutex that is held while something is sent: who waits for it waits for as long as the other side takes.
+type gate chan struct{}
+
+// Lock waits for its turn.
+func (g gate) Lock() { g <- struct{}{} }
+
+// Unlock lets the next one in.
+func (g gate) Unlock() { <-g }
+
 // label is what an answer says of the line that it is for.
 type label struct {
 	line int
@@ -66,7 +75,7 @@ func (a *api) stream(c *gin.Context) *stream {
 	ctx, end := context.WithCancelCause(c.Request.Context())
 	s := &stream{
 		ctx: ctx, end: end, conn: http.NewResponseController(c.Writer), writer: c.Writer, body: c.Request.Body, clock: a.Clock,
-		release: func() bool { return true },
+		release: func() bool { return true }, out: make(gate, 1),
 	}
 	s.buffer = bufio.NewWriterSize(deadlineWriter{s}, 4<<10)
 	s.late = time.AfterFunc(flushEvery, s.flush)
@@ -116,12 +125,12 @@ func (s *stream) close() {
 // linger takes in what still comes of a body that was not read to its end.
 func (s *stream) linger() {
 	s.in.Lock()
-	defer s.in.Unlock()
-	if s.aborted = true; s.whole {
-		return
+	s.aborted = true // from here on nobody else sets a deadline
+	s.in.Unlock()
+	if !s.whole {
+		s.setReadDeadline(s.clock().Add(lingering))
+		_, _ = io.Copy(io.Discard, s.body)
 	}
-	s.setReadDeadline(s.clock().Add(lingering))
-	_, _ = io.Copy(io.Discard, s.body)
 }
 
 // Read reads the body.

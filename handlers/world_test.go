@@ -219,12 +219,16 @@ type weChat struct {
 	mu      sync.Mutex
 	targets []broker.Target
 	fails   error
-	before  func() // each call; set before the first
+	before  func()                           // each call; set before the first
+	slow    func(query string) time.Duration // how long a call takes; likewise
 }
 
 func (g *weChat) Generate(_ context.Context, target broker.Target) (broker.Generated, error) {
 	if g.before != nil {
 		g.before()
+	}
+	if g.slow != nil {
+		time.Sleep(g.slow(target.Query)) // in a synctest bubble
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
