@@ -18,6 +18,7 @@ import (
 	"linkbroker/cache"
 	"linkbroker/handlers"
 	"linkbroker/jobs"
+	"linkbroker/web"
 	"linkbroker/wechat"
 )
 
@@ -75,9 +76,13 @@ func newService(ctx context.Context, cfg Config, store *cache.Store, logger *slo
 		return nil, err
 	}
 	s.measure(metrics)
+	pages, err := handlers.NewPages(web.Files(), zone(cfg.Jobs.Timezone), time.Now)
+	if err != nil {
+		return nil, err
+	}
 	return s, s.listen(ctx, cfg, handlers.Config{
 		Broker: s.broker, Clients: clients, Tokens: tokens, Jobs: s.upkeep, Metrics: metrics, Clock: time.Now,
-		Logger: logger, Version: build(), PublicURL: cfg.publicURL(), Ready: s.ready,
+		Logger: logger, Version: build(), PublicURL: cfg.publicURL(), Ready: s.ready, Pages: pages,
 		AdminURL: cfg.adminURL(), TrustedProxies: cfg.trustedProxies(), Limits: func() handlers.Limits { return *s.limits.Load() },
 	})
 }

@@ -106,6 +106,7 @@ var (
 	contentHTML    = []string{"text/html; charset=utf-8"}
 	contentYAML    = []string{"application/yaml; charset=utf-8"}
 	contentNDJSON  = []string{"application/x-ndjson; charset=utf-8"}
+	contentSVG     = []string{"image/svg+xml; charset=utf-8"}
 	contentCSV     = []string{"text/csv; charset=utf-8; header=present"}
 )
 

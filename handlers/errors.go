@@ -98,7 +98,7 @@ func (a *api) refuse(c *gin.Context, err error) {
 		refuseAsWeChat(c, r, e)
 		return
 	}
-	if !a.tellVisitor(c, r.status) {
+	if !a.tellVisitor(c, r.status) && !a.tellAdministrator(c, r, e) {
 		a.refuseWithProblem(c, r, e)
 	}
 }

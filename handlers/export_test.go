@@ -1,7 +1,11 @@
 package handlers
 
 import (
+	"context"
+	"maps"
 	"net/http"
+	"net/http/httptest"
+	"slices"
 
 	"github.com/gin-gonic/gin"
 
@@ -13,6 +17,7 @@ type RouteInfo struct {
 	Method, Path string
 	Role         broker.Role
 	Audit        string
+	Page         bool // of the admin page
 }
 
 // RoutesOf gives the table of a listener.
@@ -23,7 +28,7 @@ func RoutesOf(listener string) []RouteInfo {
 	}
 	var infos []RouteInfo
 	for _, r := range table(&api{Config: Config{Metrics: NewMetrics(nil, Version{})}}) {
-		infos = append(infos, RouteInfo{r.method, r.path, r.role, r.audit})
+		infos = append(infos, RouteInfo{r.method, r.path, r.role, r.audit, r.traits&isPage != 0})
 	}
 	return infos
 }
@@ -53,3 +58,20 @@ var AppendAnswer = appendAnswer
 
 // LanguageOf is the language of a request.
 var LanguageOf = languageOf
+
+// Codes are all codes of errors.
+func Codes() []broker.Code { return slices.Collect(maps.Keys(refusals)) }
+
+// ErrorPage gives the page of an error.
+func ErrorPage(cfg Config, code broker.Code, language string) *httptest.ResponseRecorder {
+	a := newAPI(cfg, "admin")
+	a.admin = true
+	out := httptest.NewRecorder()
+	h := a.engine([]route{{http.MethodPost, "/", anybody, func(*gin.Context, caller) error {
+		return broker.Errorf(code, "oh dear")
+	}, "", isPage}})
+	r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/", nil)
+	r.Header.Set("Accept-Language", language)
+	h.ServeHTTP(out, r)
+	return out
+}

@@ -40,7 +40,7 @@ type drawing struct {
 
 //nolint:gochecknoglobals // constants that Go has no constants for
 var (
-	asSVG = drawing{[]string{"image/svg+xml; charset=utf-8"}, drawSVG}
+	asSVG = drawing{contentSVG, drawSVG}
 	asPNG = drawing{[]string{"image/png"}, drawPNG}
 )
 

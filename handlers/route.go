@@ -28,6 +28,7 @@ type traits int
 const (
 	forPages traits = 1 << iota // web pages of a client's origins may read the answers
 	signable                    // a signature will do for a credential
+	isPage                      // of the admin page, and so not in openapi.yaml: what goes wrong is told by a page
 )
 
 // facadeRoutes speak WeChat's protocol. They are reached under /k/{key} as well, because each SDK lets its user
@@ -65,9 +66,18 @@ func publicRoutes(a *api) []route {
 	return routes
 }
 
-func adminRoutes(a *api) []route {
+// pageRoutes are the admin page. A form has the address of the operation that it does, without /api/v1, and its name in
+// the audit.
+func pageRoutes(a *api) []route {
 	return []route{
-		{http.MethodGet, "/", anybody, a.start, "", 0},
+		{http.MethodGet, "/", broker.RoleAdmin, a.overview, "", isPage},
+		{http.MethodPost, "/preferences", anybody, a.preferences, "", isPage},
+		{http.MethodGet, "/static/{name}", anybody, a.serveStatic, "", isPage},
+	}
+}
+
+func adminRoutes(a *api) []route {
+	return append(pageRoutes(a), []route{
 		{http.MethodGet, "/login", anybody, a.showLogin, "", 0},
 		{http.MethodPost, "/login", anybody, a.login, "login", 0},
 		{http.MethodPost, "/logout", anybody, a.logout, "logout", 0},
@@ -103,7 +113,7 @@ func adminRoutes(a *api) []route {
 		{http.MethodPost, "/api/v1/clients/{name}:disable", broker.RoleAdmin, a.disableClient, "client.disable", 0},
 		{http.MethodPost, "/api/v1/clients/{name}:enable", broker.RoleAdmin, a.enableClient, "client.enable", 0},
 		{http.MethodGet, "/api/v1/audit", broker.RoleAdmin, a.listAudit, "", 0},
-	}
+	}...)
 }
 
 // engine makes gin serve the routes and nothing else of its own.
@@ -190,6 +200,9 @@ func (a *api) serve(r route) gin.HandlerFunc {
 		handle = a.audited(r)
 	}
 	return func(c *gin.Context) {
+		if r.traits&isPage != 0 {
+			c.Set(isPageKey, true)
+		}
 		who, err := a.admit(c, r)
 		if err == nil {
 			err = handle(c, who)

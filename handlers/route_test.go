@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"linkbroker/broker"
 	"linkbroker/handlers"
 )
 
@@ -158,6 +159,14 @@ func (w *world) matrixAsk(t *testing.T, listener string, r handlers.RouteInfo, k
 	}
 	out := w.send(h, listener, r.Method, path, body, header)
 	switch {
+	case r.Page: // what goes wrong is a page, and to nobody the login
+		want, _, _ := handlers.StatusOf(broker.Code(code))
+		if code == "unauthenticated" {
+			want = http.StatusSeeOther
+		}
+		if want != 0 && out.Code != want || want == 0 && (out.Code == 401 || out.Code == 403 && path != "/preferences") {
+			t.Errorf("%d %s", out.Code, out.text())
+		}
 	case r.Role == "anybody": // it may refuse what is asked, but not for who asks; a login is asked without TLS here
 		if strings.Contains(out.text(), `"code":"forbidden"`) && path != "/login" || strings.Contains(out.text(), `"code":"unauthenticated"`) {
 			t.Errorf("%d %s", out.Code, out.text())

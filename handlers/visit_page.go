@@ -64,7 +64,7 @@ type visitPage struct {
 func newVisitPages() visitPages {
 	css := func() template.CSS { return template.CSS(visitCSS) } //nolint:gosec // our own file
 	t := template.Must(template.New("visit").Funcs(template.FuncMap{"css": css}).Parse(visitHTML))
-	pages := visitPages{byStatus: make(map[visitPage][]byte), policy: pagePolicy(visitCSS, "'none'")}
+	pages := visitPages{byStatus: make(map[visitPage][]byte), policy: pagePolicy(visitCSS)}
 	for status, text := range visitTexts {
 		for language, lang := range map[broker.Language]string{broker.English: "en", broker.Chinese: "zh-CN"} {
 			var page bytes.Buffer
