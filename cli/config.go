@@ -90,6 +90,7 @@ type JobsConfig struct {
 	Purge    string `koanf:"purge"`
 	Prewarm  string `koanf:"prewarm"`
 	Flush    string `koanf:"flush"`
+	Census   string `koanf:"census"`
 	Backup   string `koanf:"backup"`
 }
 
@@ -97,7 +98,7 @@ type JobsConfig struct {
 type jobSchedule struct{ name, schedule string }
 
 func (j JobsConfig) all() []jobSchedule {
-	return []jobSchedule{{"purge", j.Purge}, {"prewarm", j.Prewarm}, {"flush", j.Flush}, {"backup", j.Backup}}
+	return []jobSchedule{{"purge", j.Purge}, {"prewarm", j.Prewarm}, {"flush", j.Flush}, {"census", j.Census}, {"backup", j.Backup}}
 }
 
 // BackupConfig says where backups go.
@@ -140,6 +141,7 @@ func DefaultConfig() Config {
 			Purge:    "@every 1m",
 			Prewarm:  "@every 5m",
 			Flush:    "@every 5s",
+			Census:   "@every 1m",
 			Backup:   "30 3 * * *",
 		},
 		Limits: defaultLimits(),
