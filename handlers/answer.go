@@ -120,7 +120,7 @@ func writeJSON(c *gin.Context, status int, v any) { writeBytes(c, status, conten
 
 // encode gives the JSON of what is not asked for often enough to be written out.
 func encode(v any) []byte {
-	b, err := json.Marshal(v, jsontext.AllowInvalidUTF8(true))
+	b, err := json.Marshal(v, jsontext.AllowInvalidUTF8(true), json.Deterministic(true))
 	if err != nil {
 		panic(err) // not of our own types
 	}

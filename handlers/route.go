@@ -114,6 +114,8 @@ func adminRoutes(a *api) []route {
 		{http.MethodPost, "/api/v1/clients/{name}:enable", broker.RoleAdmin, a.enableClient, "client.enable", 0},
 		{http.MethodGet, "/api/v1/audit", broker.RoleAdmin, a.listAudit, "", 0},
 	}...)
+		{http.MethodGet, "/api/v1/stats", broker.RoleAdmin, a.listStats, "", 0},
+		{http.MethodGet, "/api/v1/census", broker.RoleAdmin, a.showCensus, "", 0},
 }
 
 // engine makes gin serve the routes and nothing else of its own.

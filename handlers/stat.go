@@ -31,33 +31,51 @@ const (
 	daysShown  = 90 * 24 * time.Hour
 )
 
-// listVisits answers GET /api/v1/aliases/{slug}/visits. Stretches in which nobody came are left out.
-func (a *api) listVisits(c *gin.Context, _ caller) error {
-	per, from, to := broker.Daily, time.Time{}, a.Clock()
-	err := eachParam(c.Request.URL.RawQuery, func(name, value string) (err error) {
+// stretch is the time of which counts are told, and by what.
+type stretch struct {
+	per      broker.Grain
+	from, to time.Time
+}
+
+// parseStretch reads per, from and to; other parameters are for the one who asks. It is by the day and ends now, unless
+// something else is asked.
+func (a *api) parseStretch(query string, other func(name, value string) error) (stretch, error) {
+	s := stretch{per: broker.Daily, to: a.Clock()}
+	err := eachParam(query, func(name, value string) (err error) {
 		switch name {
 		case "per":
-			per = broker.Grain(value)
+			s.per = broker.Grain(value)
 		case "from":
-			from, err = parseMoment(name, value)
+			s.from, err = parseMoment(name, value)
 		case "to":
-			to, err = parseMoment(name, value)
+			s.to, err = parseMoment(name, value)
 		default:
-			err = broker.Errorf(malformed, "unknown parameter %q", name)
+			err = other(name, value)
 		}
 		return err
 	})
 	switch {
 	case err != nil:
-		return err
-	case from.IsZero() && per == broker.Hourly:
-		from = to.Add(-hoursShown)
-	case from.IsZero():
-		from = to.Add(-daysShown)
-	case !from.Before(to):
-		return broker.Errorf(malformed, "from must lie before to, which is now unless you say")
+		return s, err
+	case s.from.IsZero() && s.per == broker.Hourly:
+		s.from = s.to.Add(-hoursShown)
+	case s.from.IsZero():
+		s.from = s.to.Add(-daysShown)
+	case !s.from.Before(s.to):
+		return s, broker.Errorf(malformed, "from must lie before to, which is now unless you say")
 	}
-	stats, err := a.Broker.Visits(c.Request.Context(), c.Param("slug"), per, from, to)
+	return s, nil
+}
+
+func noOther(name, _ string) error { return broker.Errorf(malformed, "unknown parameter %q", name) }
+
+// listVisits answers GET /api/v1/aliases/{slug}/visits. Stretches in which nobody came are left out.
+func (a *api) listVisits(c *gin.Context, _ caller) error {
+	s, err := a.parseStretch(c.Request.URL.RawQuery, noOther)
+	if err != nil {
+		return err
+	}
+	stats, err := a.Broker.Visits(c.Request.Context(), c.Param("slug"), s.per, s.from, s.to)
 	if err != nil {
 		return err
 	}
