@@ -88,8 +88,12 @@ func (u units) refund() {
 
 // keptFrom is how much of a quota a purpose must leave untouched.
 func (a *app) keptFrom(l *ledger, purpose Purpose) int64 {
-	if purpose == Prewarming {
+	switch purpose {
+	case Prewarming:
 		return int64(float64(l.limit) * a.PrewarmReserve)
+	case Batched:
+		return int64(float64(l.limit) * a.BatchReserve)
+	default:
+		return 0
 	}
-	return 0
 }

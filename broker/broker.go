@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 )
 
@@ -28,6 +29,9 @@ type Broker struct {
 
 	door     door
 	uses     uses
+	visits   visits
+	history  *history
+	census   atomic.Pointer[Census]
 	unstored unstored
 	refusals refusals
 	budgets  *budgets
@@ -39,14 +43,14 @@ type app struct {
 
 	accounts map[Account]*account
 	troubles map[Kind]*trouble
-	visits   visits
+	openings openings
 	pace     *pace
 	retries  *retryBudget
 }
 
 func newApp(store LedgerStore, given App) *app {
 	a := &app{
-		App: given, pace: newPace(given.Rate), retries: newRetryBudget(), visits: newVisits(),
+		App: given, pace: newPace(given.Rate), retries: newRetryBudget(), openings: newOpenings(),
 		accounts: make(map[Account]*account), troubles: make(map[Kind]*trouble),
 	}
 	for _, name := range accounts {
@@ -70,6 +74,8 @@ func New(store Store, generator Generator, policy Policy, clock Clock) *Broker {
 		policy:    policy,
 		clock:     clock,
 		apps:      make(map[string]*app, len(policy.Apps)),
+		visits:    newVisits(),
+		history:   newHistory(policy.Apps),
 		budgets:   newBudgets(store, policy),
 		door:      door{flights: make(map[Key]*flight), most: policy.MaxWaiting},
 	}

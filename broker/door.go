@@ -74,7 +74,7 @@ func (w want) needsMoreThan(f *flight, now time.Time) bool {
 	case errors.Is(f.err, BudgetExhausted), errors.Is(f.err, RateLimited):
 		return !f.payer.is(w.payer)
 	case f.err != nil:
-		return f.purpose == Prewarming && w.purpose == Interactive
+		return w.purpose.before(f.purpose)
 	}
 	return !w.satisfiedBy(f.result.link, now)
 }

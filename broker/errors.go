@@ -13,20 +13,21 @@ type Code string
 // The classes. The HTTP status of each stands in one table, handlers/errors.go.
 const (
 	// The caller's: ask differently.
-	InvalidPath      Code = "invalid_path"       // WeChat's 40165
-	InvalidQuery     Code = "invalid_query"      // WeChat's 40212
-	InvalidExpiry    Code = "invalid_expiry"     // WeChat's 85401
-	InvalidEnv       Code = "invalid_env"        // WeChat's 85402
-	InvalidArgument  Code = "invalid_argument"   // WeChat's 40097: cloud_base, scope, extra fields and the like
-	InvalidLeastLife Code = "invalid_least_life" // more than 2/3 of the life such a link has
-	UnknownApp       Code = "unknown_app"        // no app of that appid is configured
-	NotFound         Code = "not_found"          // no such link
-	Conflict         Code = "conflict"           // it exists already, or stands where it cannot be changed
-	BadCredential    Code = "bad_credential"     //nolint:gosec // the key, token or signature is not valid
-	Forbidden        Code = "forbidden"          // the client may not do this
-	RateLimited      Code = "rate_limited"       // the client's or address's own rate is used up
-	BudgetExhausted  Code = "budget_exhausted"   // the client's own generations of the day are used up
-	NotCached        Code = "not_cached"         // the caller may read only, and nothing that lives is stored
+	InvalidPath        Code = "invalid_path"        // WeChat's 40165
+	InvalidQuery       Code = "invalid_query"       // WeChat's 40212
+	InvalidExpiry      Code = "invalid_expiry"      // WeChat's 85401
+	InvalidEnv         Code = "invalid_env"         // WeChat's 85402
+	InvalidArgument    Code = "invalid_argument"    // WeChat's 40097: cloud_base, scope, extra fields and the like
+	InvalidLeastLife   Code = "invalid_least_life"  // more than 2/3 of the life such a link has
+	UnknownApp         Code = "unknown_app"         // no app of that appid is configured
+	NotFound           Code = "not_found"           // no such link
+	Conflict           Code = "conflict"            // it exists already, or stands where it cannot be changed
+	PreconditionFailed Code = "precondition_failed" // If-Match or If-None-Match does not hold
+	BadCredential      Code = "bad_credential"      //nolint:gosec // the key, token or signature is not valid
+	Forbidden          Code = "forbidden"           // the client may not do this
+	RateLimited        Code = "rate_limited"        // the client's or address's own rate is used up
+	BudgetExhausted    Code = "budget_exhausted"    // the client's own generations of the day are used up
+	NotCached          Code = "not_cached"          // the caller may read only, and nothing that lives is stored
 
 	// The app's: its administrator acts in the WeChat console.
 	AppNotReleased Code = "app_not_released" // WeChat's 85079

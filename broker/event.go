@@ -1,6 +1,9 @@
 package broker
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // EventName says what happened.
 type EventName string
@@ -15,6 +18,7 @@ const (
 	StoreFailing EventName = "store_failing" // Err: a write failed; what it held is kept in memory and retried
 	LinkLost     EventName = "link_lost"     // Err: a link that could not be stored had to make room for newer ones
 	LinkRefused  EventName = "link_refused"  // App, Kind, Err: WeChat's answer leads to a host that is not on the app's list
+	Visited      EventName = "visited"       // App, Visitor: somebody came to an alias; to its fallback if there is an Err
 	Panicked     EventName = "panicked"      // Err: a panic was caught in the door
 )
 
@@ -25,6 +29,7 @@ type Event struct {
 	Kind    Kind // empty in Answered if it was not known
 	Outcome Outcome
 	Purpose Purpose
+	Visitor Visitor
 	Took    time.Duration
 	Rate    float64 // calls a second
 	Err     error
@@ -36,5 +41,12 @@ type Purpose string
 // The purposes, in the order of their precedence.
 const (
 	Interactive Purpose = "interactive" // somebody waits
+	Batched     Purpose = "batched"     // a batch does
 	Prewarming  Purpose = "prewarming"  // nobody does
 )
+
+// before reports whether this purpose goes before the other.
+func (p Purpose) before(other Purpose) bool {
+	order := [...]Purpose{Interactive, Batched, Prewarming}
+	return slices.Index(order[:], p) < slices.Index(order[:], other)
+}

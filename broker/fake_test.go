@@ -139,6 +139,13 @@ func (m *moody) TouchLinks(ctx context.Context, uses []broker.Use) error {
 	return m.Store.TouchLinks(ctx, uses)
 }
 
+func (m *moody) AddStats(ctx context.Context, stats []broker.Stat) error {
+	if m.writesFail.Load() {
+		return errDisk
+	}
+	return m.Store.AddStats(ctx, stats)
+}
+
 func (m *moody) PutClient(ctx context.Context, client broker.Client) error {
 	if m.writesFail.Load() {
 		return errDisk

@@ -9,11 +9,11 @@ import (
 // touchBite is how many uses are written at once: one transaction of 10,000 would hold up a miss for 90 ms.
 const touchBite = 500
 
-// Flush writes the uses counted in memory and tries again to store the links that could not be stored. What cannot
+// Flush writes the uses and visits counted in memory and tries again to store the links that could not be stored. What cannot
 // be written is kept for the next time.
 func (b *Broker) Flush(ctx context.Context) (Counts, error) {
 	counts := Counts{}
-	err := b.storeAgain(ctx, counts)
+	err := errors.Join(b.storeAgain(ctx, counts), b.flushVisits(ctx, counts), b.flushHistory(ctx))
 	taken := b.uses.take()
 	for bite := range slices.Chunk(taken, touchBite) {
 		if touchErr := b.touch(ctx, bite); touchErr != nil {

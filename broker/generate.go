@@ -18,7 +18,7 @@ func (b *Broker) generate(ctx context.Context, w want, urgent <-chan struct{}) (
 		switch link, stored, err := b.find(ctx, w.key); {
 		case err == nil && w.satisfiedBy(link, began):
 			return result{link: link, found: true, stored: stored}, nil
-		case err != nil && !errors.Is(err, NotFound), err != nil && w.purpose == Prewarming:
+		case err != nil && !errors.Is(err, NotFound), err != nil && w.purpose == Prewarming && !w.replaces.IsZero():
 			return result{}, err // deleted since it was found to be due
 		}
 	}
@@ -30,7 +30,7 @@ func (b *Broker) generate(ctx context.Context, w want, urgent <-chan struct{}) (
 	if !link.Outlives(b.clock()) {
 		return result{}, Errorf(InvalidExpiry, "the link ended before it could be answered: expire_time was too near")
 	}
-	if w.purpose == Interactive {
+	if w.purpose != Prewarming {
 		link.UsedAt = began // in demand from the start; the use itself is counted with everybody else's
 	}
 	return b.keep(ctx, link), nil
@@ -72,7 +72,7 @@ func (b *Broker) ask(ctx context.Context, w want, urgent <-chan struct{}) (Gener
 // newLink gives the link that was made, with its effective expiry.
 func newLink(w want, made Generated) Link {
 	sent := made.SentAt.UTC().Truncate(time.Millisecond)
-	return Link{
+	link := Link{
 		Key:         w.key,
 		Target:      w.target,
 		URL:         made.URL,
@@ -80,6 +80,10 @@ func newLink(w want, made Generated) Link {
 		GeneratedAt: sent,
 		ExpiresAt:   w.target.Expiry.effectiveEnd(w.target.Expiry.end(sent)),
 	}
+	if w.payer.client != nil {
+		link.AskedBy = w.payer.client.Name
+	}
+	return link
 }
 
 // keep stores a link. If that fails, or lasts longer than its flight may, the link is kept in memory and handed out all
@@ -120,14 +124,17 @@ type calls struct {
 	spent bool // one of them may have generated a link
 }
 
-// shortestCall is the time that must be left for another call: a unit spent on one that is cut off is wasted.
-const shortestCall = 500 * time.Millisecond
+// shortestCall is the share of the deadline that must be left for a call, half a second of four: a unit spent on one that
+// is cut off is wasted.
+func (p Policy) shortestCall() time.Duration { return p.Deadline / 8 }
 
 // callUntilAnswered calls WeChat, and again after what may pass, within the flight's deadline and the app's budget
 // of retries. Each attempt waits for its turn and takes its own unit of quota.
 func (b *Broker) callUntilAnswered(ctx context.Context, w want, urgent <-chan struct{}) (made Generated, n calls, err error) {
+	end, _ := ctx.Deadline()
+	latest := end.Add(-b.policy.shortestCall()) // that a call may begin
 	for wait := 100 * time.Millisecond; ; wait *= 2 {
-		if err := w.app.pace.wait(ctx, b.clock, urgent); err != nil {
+		if err := w.app.pace.wait(ctx, b.clock, latest, urgent); err != nil {
 			return Generated{}, n, err
 		}
 		taken, err := w.app.spend(ctx, w, b.clock)
@@ -142,11 +149,10 @@ func (b *Broker) callUntilAnswered(ctx context.Context, w want, urgent <-chan st
 			return made, n, nil
 		}
 		jittered := wait/2 + rand.N(wait) //nolint:gosec // spreads load, guards nothing
-		deadline, _ := ctx.Deadline()
 		switch {
 		case !errors.Is(err, Unavailable) && !errors.Is(err, Busy),
 			w.payer.stranger(), // who pays for one call
-			b.clock().Add(jittered + shortestCall).After(deadline),
+			b.clock().Add(jittered).After(latest),
 			!w.app.retries.spend(),
 			!sleep(ctx, jittered):
 			return Generated{}, n, err
@@ -159,6 +165,7 @@ func (b *Broker) call(ctx context.Context, w want, taken units) (Generated, erro
 	sent := b.clock()
 	made, err := b.generator.Generate(ctx, w.target)
 	now := b.clock()
+	b.history.called(w.app.ID, now.Sub(sent), err)
 	b.policy.Observe(Event{Name: CallEnded, App: w.app.ID, Kind: w.target.Kind, Purpose: w.purpose, Took: now.Sub(sent), Err: err})
 	if err == nil {
 		w.passed(sent, now)

@@ -12,6 +12,8 @@ type want struct {
 	app       *app
 	target    Target
 	key       Key
+	cq        string // to be spliced onto the link
+	unspliced string // why nothing is, although it was asked
 	leastLife time.Duration
 	replaces  time.Time // a renewal: the link that was generated at this moment will not do
 	purpose   Purpose
@@ -23,10 +25,17 @@ func (w want) satisfiedBy(l Link, now time.Time) bool {
 	return !l.GeneratedAt.Equal(w.replaces) && l.Outlives(now.Add(w.leastLife))
 }
 
+// answer completes an answer with what was wanted.
+func (w want) answer(a Answer) Answer {
+	a.LeastLife, a.CQ, a.Unspliced = w.leastLife, w.cq, w.unspliced
+	return a
+}
+
 // Get answers a request: from the store while the stored link is good, otherwise with a link generated now, and if
 // that fails with the stored one for as long as it is alive.
 func (b *Broker) Get(ctx context.Context, req Request) (Answer, error) {
 	answer, err := b.get(ctx, req)
+	b.history.answered(req, answer.Outcome, err)
 	b.policy.Observe(Event{Name: Answered, App: req.App, Kind: answer.Link.Target.Kind, Outcome: answer.Outcome, Err: err})
 	return answer, err
 }
@@ -47,9 +56,7 @@ func (b *Broker) get(ctx context.Context, req Request) (Answer, error) {
 		switch {
 		case err == nil && w.satisfiedBy(known, now):
 			b.uses.add(Use{Key: w.key, Count: 1, UsedAt: now})
-			return Answer{
-				Link: known, At: now, Outcome: Hit, LeastLife: w.leastLife, Stored: stored, Clamped: clamped,
-			}, nil
+			return w.answer(Answer{Link: known, At: now, Outcome: Hit, Stored: stored, Clamped: clamped}), nil
 		case err != nil && !errors.Is(err, NotFound):
 			return Answer{}, err
 		}
@@ -95,10 +102,10 @@ func (b *Broker) want(req Request, now time.Time) (w want, clamped bool, err err
 			return want{}, false, err
 		}
 	}
-	return want{
-		app: app, target: target, key: target.Key(), leastLife: leastLife,
-		purpose: Interactive, payer: payer{client: req.Client, address: req.Address},
-	}, clamped, nil
+	w = want{app: app, leastLife: leastLife, purpose: req.purpose(), payer: payer{client: req.Client, address: req.Address}}
+	w.target, w.cq, w.unspliced = app.splice(target, req.Splice)
+	w.key = w.target.Key()
+	return w, clamped, nil
 }
 
 // leastLifeFor gives the least life of an answer: the asked one, or by default that of the class.
@@ -128,9 +135,7 @@ func (b *Broker) miss(ctx context.Context, w want, onlyIfCached bool) (Answer, e
 	}
 	now := b.clock()
 	b.uses.add(Use{Key: w.key, Count: 1, UsedAt: now})
-	answer := Answer{
-		Link: r.link, At: now, Outcome: Miss, LeastLife: w.leastLife, Stored: r.stored, Collapsed: r.collapsed,
-	}
+	answer := w.answer(Answer{Link: r.link, At: now, Outcome: Miss, Stored: r.stored, Collapsed: r.collapsed})
 	if r.found {
 		answer.Outcome = Hit // stored by somebody else between our look and our turn
 	}
@@ -144,9 +149,7 @@ func (b *Broker) stale(w want, known Link, stored bool, reason error) (Answer, e
 		return Answer{}, reason
 	}
 	b.uses.add(Use{Key: w.key, Count: 1, UsedAt: now})
-	return Answer{
-		Link: known, At: now, Outcome: Stale, LeastLife: w.leastLife, Stored: stored, Reason: reason,
-	}, nil
+	return w.answer(Answer{Link: known, At: now, Outcome: Stale, Stored: stored, Reason: reason}), nil
 }
 
 // find looks a link up, first among those the store could not take, for they are newer, and says whether it is

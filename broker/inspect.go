@@ -15,8 +15,8 @@ type Inspector interface {
 	// is NotFound.
 	Inspect(ctx context.Context, app string, kind Kind, link string) (Inspected, error)
 
-	// Visits says how often the app's links may still be opened today.
-	Visits(ctx context.Context, app string) (int64, error)
+	// Openings says how often the app's links may still be opened today.
+	Openings(ctx context.Context, app string) (int64, error)
 }
 
 // Inspected is what WeChat says of a link.
@@ -34,36 +34,36 @@ type Question struct {
 	OnlyIfStored bool // WeChat is not asked: what is not stored is NotCached
 }
 
-// Finding answers a question: from the store, or with what WeChat said.
-type Finding struct {
+// Found answers a question: from the store, or with what WeChat said.
+type Found struct {
 	Link      Link            // the stored link that has the URL
 	Spliced   string          // the query that was joined to it in the URL asked about
 	Inspected json.RawMessage // WeChat's answer; nil if the link is a stored one
 }
 
 // EndsAt is when WeChat ends the stored link, which is a little later than we hand it out.
-func (f Finding) EndsAt() time.Time { return f.Link.ExpiresAt.Add(safetyMargin) }
+func (f Found) EndsAt() time.Time { return f.Link.ExpiresAt.Add(safetyMargin) }
 
 // Inspect says what a link is. For one of ours that is alive it asks nobody.
-func (b *Broker) Inspect(ctx context.Context, q Question) (Finding, error) {
+func (b *Broker) Inspect(ctx context.Context, q Question) (Found, error) {
 	app, ok := b.apps[q.App]
 	switch {
 	case !ok:
-		return Finding{}, Errorf(UnknownApp, "no mini program of this appid is configured")
+		return Found{}, Errorf(UnknownApp, "no mini program of this appid is configured")
 	case q.URL == "" || len(q.URL) > maxURL:
-		return Finding{}, Errorf(InvalidArgument, "the link to be asked about is missing, or longer than %d bytes", maxURL)
+		return Found{}, Errorf(InvalidArgument, "the link to be asked about is missing, or longer than %d bytes", maxURL)
 	}
 	link, spliced, err := b.findURL(ctx, q)
 	switch {
 	case err == nil && link.Target.App == q.App && link.Outlives(b.clock()):
-		return Finding{Link: link, Spliced: spliced}, nil
+		return Found{Link: link, Spliced: spliced}, nil
 	case err != nil && !errors.Is(err, NotFound):
-		return Finding{}, err
+		return Found{}, err
 	case q.OnlyIfStored:
-		return Finding{}, Errorf(NotCached, "no such link is stored, and this key may not ask WeChat about others")
+		return Found{}, Errorf(NotCached, "no such link is stored, and this key may not ask WeChat about others")
 	}
 	got, err := b.inspect(ctx, app, q.Kind, q.URL)
-	return Finding{Inspected: got.Answer}, err
+	return Found{Inspected: got.Answer}, err
 }
 
 // maxURL bounds a link that is asked about: one with a query joined to it is longer than any other.
@@ -109,7 +109,9 @@ func (b *Broker) query(ctx context.Context, app *app, call func(context.Context)
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.policy.Deadline)
 	defer cancel()
-	if err := app.pace.wait(ctx, b.clock, nil); err != nil {
+	end, _ := ctx.Deadline()
+	latest := end.Add(-b.policy.shortestCall())
+	if err := app.pace.wait(ctx, b.clock, latest, nil); err != nil {
 		return err
 	}
 	sent := b.clock()

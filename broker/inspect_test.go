@@ -34,7 +34,7 @@ func (a *askable) Inspect(_ context.Context, _ string, _ broker.Kind, link strin
 	return a.ask(link)
 }
 
-func (a *askable) Visits(context.Context, string) (int64, error) {
+func (a *askable) Openings(context.Context, string) (int64, error) {
 	time.Sleep(100 * time.Millisecond) // in a synctest bubble
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -168,22 +168,22 @@ func TestVisitsAreAskedForOnceAMinute(t *testing.T) {
 		var all sync.WaitGroup
 		for range 100 {
 			all.Go(func() {
-				if got, err := r.Visits(t.Context(), appid); err != nil || got.Left != 5_999_999 || got.At.IsZero() {
+				if got, err := r.Openings(t.Context(), appid); err != nil || got.Left != 5_999_999 || got.At.IsZero() {
 					t.Errorf("got %+v, %v", got, err)
 				}
 			})
 		}
-		all.Go(func() { r.RefreshVisits(t.Context()) })
+		all.Go(func() { r.RefreshOpenings(t.Context()) })
 		all.Wait()
 		time.Sleep(59 * time.Second)
-		r.RefreshVisits(t.Context())
+		r.RefreshOpenings(t.Context())
 		if a.visited != 1 {
 			t.Errorf("asked %d times in a minute", a.visited)
 		}
 		a.fails = errAway
 		time.Sleep(time.Second)
 		for range 10 {
-			if _, err := r.Visits(t.Context(), appid); !errors.Is(err, broker.Unavailable) {
+			if _, err := r.Openings(t.Context(), appid); !errors.Is(err, broker.Unavailable) {
 				t.Errorf("got %v", err)
 			}
 		}
@@ -191,10 +191,10 @@ func TestVisitsAreAskedForOnceAMinute(t *testing.T) {
 			t.Errorf("asked %d times while WeChat is away", a.visited)
 		}
 		quotas, err := r.Quotas(t.Context())
-		if err != nil || quotas[0].Visits.Left != 5_999_999 {
+		if err != nil || quotas[0].Openings.Left != 5_999_999 {
 			t.Errorf("what was known is forgotten: %+v, %v", quotas, err)
 		}
-		if _, err := r.Visits(t.Context(), "wxnone"); !errors.Is(err, broker.UnknownApp) {
+		if _, err := r.Openings(t.Context(), "wxnone"); !errors.Is(err, broker.UnknownApp) {
 			t.Errorf("an unknown app: %v", err)
 		}
 	})
@@ -206,10 +206,10 @@ func TestWhoIsGoneDoesNotSpoilTheAnswerForOthers(t *testing.T) {
 		r := askableRig(t, a, nil)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
-		r.RefreshVisits(ctx)
+		r.RefreshOpenings(ctx)
 		synctest.Wait()
 		time.Sleep(time.Second)
-		if quotas, err := r.Quotas(t.Context()); err != nil || quotas[0].Visits.Left != 5_999_999 {
+		if quotas, err := r.Quotas(t.Context()); err != nil || quotas[0].Openings.Left != 5_999_999 {
 			t.Errorf("got %+v, %v", quotas, err)
 		}
 	})
@@ -218,8 +218,8 @@ func TestWhoIsGoneDoesNotSpoilTheAnswerForOthers(t *testing.T) {
 func TestWithoutAnInspectorNobodyIsAsked(t *testing.T) {
 	r := newRig(t, &wechat{}, nil)
 	link := r.get(t, query("a=1"), broker.Miss).Link
-	r.RefreshVisits(t.Context())
-	if _, err := r.Visits(t.Context(), appid); !errors.Is(err, broker.Unavailable) {
+	r.RefreshOpenings(t.Context())
+	if _, err := r.Openings(t.Context(), appid); !errors.Is(err, broker.Unavailable) {
 		t.Errorf("visits: %v", err)
 	}
 	if _, err := r.Verify(t.Context(), link.Key); !errors.Is(err, broker.Unavailable) {
@@ -324,7 +324,7 @@ func TestALinkReplacedMeanwhileIsNotCorrected(t *testing.T) {
 			return broker.Inspected{}, errUnknownLink
 		}
 		got, err := r.Verify(t.Context(), link.Key)
-		if err != nil || got.Verdict != broker.Replaced || !got.Link.Outlives(time.Now().Add(29*day)) {
+		if err != nil || got.Verdict != broker.Superseded || !got.Link.Outlives(time.Now().Add(29*day)) {
 			t.Errorf("got %+v, %v", got, err)
 		}
 	})

@@ -15,7 +15,10 @@ type Link struct {
 	ExpiresAt   time.Time // effective: nothing at or past it is ever handed out
 	UsedAt      time.Time // last time it answered a request; zero = never
 	Uses        uint64    // how many requests it answered
+	Recent      DailyUses // how many of them on each of the last days
 	Pinned      bool      // kept warm whether or not it is used
+	Rotations   uint64    // how often a fresh link took the place of the one before
+	AskedBy     string    // the client that had the first one generated; empty = linkbroker itself
 
 	Extra json.RawMessage // fields of WeChat's answer that we do not know, as a JSON object; nil = none
 }
@@ -53,11 +56,19 @@ func (l Link) jitter(window time.Duration) time.Duration {
 	return time.Duration(seed>>1) % window // the sign bit is shifted out
 }
 
-// Replacing gives the link with the uses and the pin of the one it replaces. Stores apply it in PutLink, inside
-// their transaction, so that neither is lost to a renewal.
+// Replacing gives the link with the history and the pin of the one it replaces. Stores apply it in PutLink, inside
+// their transaction, so that nothing is lost to a renewal.
 func (l Link) Replacing(old Link) Link {
 	l.Uses += old.Uses
+	l.Recent = l.Recent.merged(old.Recent)
 	l.Pinned = l.Pinned || old.Pinned
+	l.Rotations = max(l.Rotations, old.Rotations)
+	if !l.GeneratedAt.Equal(old.GeneratedAt) {
+		l.Rotations++
+	}
+	if old.AskedBy != "" {
+		l.AskedBy = old.AskedBy
+	}
 	if old.UsedAt.After(l.UsedAt) {
 		l.UsedAt = old.UsedAt // or pre-warming would keep itself warm
 	}
@@ -74,6 +85,7 @@ type Use struct {
 // Touched gives the link with the use added.
 func (l Link) Touched(u Use) Link {
 	l.Uses += u.Count
+	l.Recent = l.Recent.add(u.UsedAt, u.Count)
 	if u.UsedAt.After(l.UsedAt) {
 		l.UsedAt = u.UsedAt
 	}

@@ -59,7 +59,7 @@ func (b *Broker) Renew(ctx context.Context, key Key) (Answer, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.policy.Deadline)
 	defer cancel()
-	r, err := b.renew(ctx, app, link, Interactive)
+	r, err := b.pass(ctx, renewal(app, link, Interactive))
 	if err != nil {
 		return Answer{}, err
 	}
@@ -68,7 +68,7 @@ func (b *Broker) Renew(ctx context.Context, key Key) (Answer, error) {
 	}, nil
 }
 
-// renew passes the door for a link that is to be replaced.
-func (b *Broker) renew(ctx context.Context, app *app, link Link, purpose Purpose) (result, error) {
-	return b.pass(ctx, want{app: app, target: link.Target, key: link.Key, replaces: link.GeneratedAt, purpose: purpose})
+// renewal is wanted in place of a link.
+func renewal(app *app, link Link, purpose Purpose) want {
+	return want{app: app, target: link.Target, key: link.Key, replaces: link.GeneratedAt, purpose: purpose}
 }

@@ -30,13 +30,12 @@ type pace struct {
 
 func newPace(rate float64) *pace { return &pace{most: rate, rate: rate} }
 
-// wait waits for the caller's turn. It does not begin to wait for a turn that comes after the deadline.
-func (p *pace) wait(ctx context.Context, clock Clock, urgent <-chan struct{}) error {
+// wait waits for the caller's turn. It does not begin to wait for a turn that comes too late.
+func (p *pace) wait(ctx context.Context, clock Clock, latest time.Time, urgent <-chan struct{}) error {
 	if err := p.waitForQuiet(ctx, clock, urgent); err != nil {
 		return err
 	}
-	deadline, _ := ctx.Deadline()
-	delay, ok := p.reserve(clock(), deadline)
+	delay, ok := p.reserve(clock(), latest)
 	if !ok || !sleep(ctx, delay) {
 		err := Errorf(Busy, "WeChat's rate is used up by those who asked before")
 		err.RetryAfter = max(delay, time.Second).Round(time.Second)
@@ -76,8 +75,8 @@ func (p *pace) ahead(now time.Time) time.Duration {
 	return p.next.Sub(now)
 }
 
-// reserve takes the next slot and says how long it is until then. It takes none after the deadline.
-func (p *pace) reserve(now, deadline time.Time) (delay time.Duration, ok bool) {
+// reserve takes the next slot and says how long it is until then. It takes none after the latest moment.
+func (p *pace) reserve(now, latest time.Time) (delay time.Duration, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.recover(now)
@@ -85,7 +84,7 @@ func (p *pace) reserve(now, deadline time.Time) (delay time.Duration, ok bool) {
 	if earliest := now.Add(-burst); slot.Before(earliest) {
 		slot = earliest
 	}
-	if delay = max(slot.Sub(now), 0); now.Add(delay).After(deadline) {
+	if delay = max(slot.Sub(now), 0); now.Add(delay).After(latest) {
 		return delay, false
 	}
 	p.next = slot.Add(time.Duration(float64(time.Second) / p.rate))

@@ -28,6 +28,12 @@ type App struct {
 	ExactExpiry bool           // a far expire_time is not rounded down to ExpireTimeGrain
 	// ExpireTimeGrain is what a far expire_time is rounded down to; 1 h. See ExactExpiry for none.
 	ExpireTimeGrain time.Duration
+	// Splice appends queries to the link of their page without one (?cq=), so that one generation serves them all.
+	Splice bool
+	// FallbackHosts are those to which aliases may send visitors where there is no link.
+	FallbackHosts []string
+	// BatchReserve is the share of DailyQuota that batches leave untouched; 0.2.
+	BatchReserve float64
 	// PrewarmReserve is the share of DailyQuota below which pre-warming stops for the day; 0.5.
 	PrewarmReserve float64
 
@@ -37,7 +43,9 @@ type App struct {
 }
 
 // shanghai is WeChat's quota day. A fixed zone: China has no summer time, and a bare machine has no zone files.
-var shanghai = time.FixedZone("Asia/Shanghai", 8*60*60)
+var shanghai = time.FixedZone("Asia/Shanghai", int(shanghaiAhead/time.Second))
+
+const shanghaiAhead = 8 * time.Hour // of UTC
 
 func (p Policy) withDefaults() Policy {
 	if p.Deadline <= 0 {
@@ -80,6 +88,9 @@ func (a App) withDefaults() App {
 	}
 	if a.PrewarmReserve <= 0 {
 		a.PrewarmReserve = 0.5
+	}
+	if a.BatchReserve <= 0 {
+		a.BatchReserve = 0.2
 	}
 	if a.ShortLinkQuota <= 0 {
 		a.ShortLinkQuota = 1_000_000

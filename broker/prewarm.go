@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 )
 
 // prewarmers is how many links are pre-warmed at once: enough to use WeChat's rate at 100 ms a call.
@@ -12,18 +13,17 @@ const prewarmers = 16
 // Prewarm generates fresh links for targets that are in demand and near their end, as long as WeChat and the day's
 // quota allow, and whenever nobody waits for a link.
 func (b *Broker) Prewarm(ctx context.Context) (Counts, error) {
-	now := b.clock()
 	run := prewarming{broker: b, counts: Counts{"renewed": 0, "failed": 0}, stopped: make(map[appKind]error)}
-	due := make(chan Link)
+	due := make(chan want)
 	var workers sync.WaitGroup
 	for range prewarmers {
 		workers.Go(func() {
-			for link := range due {
-				run.renew(ctx, link)
+			for w := range due {
+				run.generate(ctx, w)
 			}
 		})
 	}
-	err := run.feed(ctx, due, func(l Link) bool { return l.DueForRenewal(now) && l.InDemand(now) })
+	err := errors.Join(run.feedAliases(ctx, due), run.feedLinks(ctx, due))
 	close(due)
 	workers.Wait()
 	return run.counts, errors.Join(err, ctx.Err())
@@ -43,35 +43,73 @@ type appKind struct {
 	kind Kind
 }
 
-func callFor(link Link) appKind { return appKind{link.Target.App, link.Target.Kind} }
+func (w want) call() appKind { return appKind{w.app.ID, w.target.Kind} }
 
-// feed walks the links whose last third may have begun and hands on those that are due.
-func (p *prewarming) feed(ctx context.Context, due chan<- Link, isDue func(Link) bool) error {
+// feedLinks walks the links whose last third may have begun and hands on those that are due and in demand.
+func (p *prewarming) feedLinks(ctx context.Context, due chan<- want) error {
 	now := p.broker.clock()
 	for link, err := range p.broker.store.ExpiringLinks(ctx, now, now.Add(maxLife/3)) {
 		if err != nil {
 			return err
 		}
 		app, known := p.broker.apps[link.Target.App]
-		if !known || app.NeverShare || p.hasStopped(link) || !isDue(link) {
-			continue
-		}
-		select {
-		case due <- link:
-		case <-ctx.Done():
-			return nil // the caller reports it
+		if known && !app.NeverShare && link.DueForRenewal(now) && link.InDemand(now) {
+			p.hand(ctx, due, renewal(app, link, Prewarming))
 		}
 	}
 	return nil
 }
 
-// renew renews one link and counts it.
-func (p *prewarming) renew(ctx context.Context, link Link) {
-	app := p.broker.apps[link.Target.App]
-	if p.hasStopped(link) {
+// aliasLead is how long before it opens an alias is prepared for its visitors.
+const aliasLead = time.Hour
+
+// feedAliases walks the aliases and hands on what their next visitor would have to wait for. An alias is in demand by
+// itself: what is printed may be scanned at any time.
+func (p *prewarming) feedAliases(ctx context.Context, due chan<- want) error {
+	now := p.broker.clock()
+	for alias, err := range p.broker.allAliases(ctx, "") {
+		if err != nil {
+			return err
+		}
+		if !alias.open(now) && !alias.open(now.Add(aliasLead)) {
+			continue
+		}
+		w, _, err := p.broker.want(alias.request(), now)
+		if err != nil || w.app.NeverShare {
+			continue // the configuration has changed since it was made
+		}
+		link, _, err := p.broker.find(ctx, w.key)
+		switch {
+		case err == nil && w.satisfiedBy(link, now) && !link.DueForRenewal(now):
+			continue
+		case err == nil:
+			w.replaces = link.GeneratedAt
+		case !errors.Is(err, NotFound):
+			return err
+		}
+		w.purpose = Prewarming
+		p.hand(ctx, due, w)
+	}
+	return nil
+}
+
+// hand hands on what is due.
+func (p *prewarming) hand(ctx context.Context, due chan<- want, w want) {
+	if p.hasStopped(w) {
 		return
 	}
-	r, err := p.broker.renew(ctx, app, link, Prewarming)
+	select {
+	case due <- w:
+	case <-ctx.Done(): // the caller reports it
+	}
+}
+
+// generate has one link generated and counts it.
+func (p *prewarming) generate(ctx context.Context, w want) {
+	if p.hasStopped(w) {
+		return
+	}
+	r, err := p.broker.pass(ctx, w)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
@@ -82,15 +120,15 @@ func (p *prewarming) renew(ctx context.Context, link Link) {
 	default:
 		p.counts["failed"]++
 		if !aboutOneLink(err) {
-			p.stopped[callFor(link)] = err
+			p.stopped[w.call()] = err
 		}
 	}
 }
 
-func (p *prewarming) hasStopped(link Link) bool {
+func (p *prewarming) hasStopped(w want) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.stopped[callFor(link)] != nil
+	return p.stopped[w.call()] != nil
 }
 
 // aboutOneLink reports whether an error says nothing of the next link: WeChat refused this one, or was too busy.

@@ -17,27 +17,38 @@ const (
 	ledgerDays = 40
 )
 
-// Purge deletes what has been dead for an hour.
+// Purge deletes what has been dead for an hour, and what is kept for a while only.
 func (b *Broker) Purge(ctx context.Context) (Counts, error) {
 	now := b.clock()
-	counts := Counts{"purged": 0}
-	for {
-		n, err := b.store.PurgeLinks(ctx, now.Add(-purgeGrace), purgeBite)
-		counts["purged"] += n
-		if err != nil {
-			return counts, err
-		}
-		if n < purgeBite {
-			break
-		}
-		if !sleep(ctx, purgePause) {
-			return counts, ctx.Err()
-		}
-	}
-	entries, err := b.store.PurgeAudit(ctx, now.Add(-b.policy.AuditRetention))
+	counts := Counts{}
+	err := inBites(ctx, counts, "purged", func() (int, error) {
+		return b.store.PurgeLinks(ctx, now.Add(-purgeGrace), purgeBite)
+	})
 	if err != nil {
 		return counts, err
 	}
-	counts["audit_entries"] = entries
+	err = inBites(ctx, counts, "stats", func() (int, error) {
+		return b.store.PurgeStats(ctx, now.Add(-hourlyKept), purgeBite)
+	})
+	if err != nil {
+		return counts, err
+	}
+	if counts["audit_entries"], err = b.store.PurgeAudit(ctx, now.Add(-b.policy.AuditRetention)); err != nil {
+		return counts, err
+	}
 	return counts, b.store.PurgeQuota(ctx, now.AddDate(0, 0, -ledgerDays).UTC().Format(time.DateOnly))
+}
+
+// inBites deletes bite by bite until one is not full.
+func inBites(ctx context.Context, counts Counts, name string, purge func() (int, error)) error {
+	for {
+		n, err := purge()
+		counts[name] += n
+		if err != nil || n < purgeBite {
+			return err
+		}
+		if !sleep(ctx, purgePause) {
+			return ctx.Err()
+		}
+	}
 }

@@ -17,10 +17,35 @@ type Query struct {
 	App            string
 	Kind           Kind
 	Env            Env
+	AskedBy        string        // the client that asked first
+	State          State         // alive, dead, pinned; empty = any
 	ExpiringWithin time.Duration // alive now, and not for longer; 0 = any
 	Sort           string        // key (default), expires, uses, used, generated; a leading - turns it round
 	Limit          int           // 1 to 500; 50
 	Cursor         string        // Page.NextCursor of the page before
+}
+
+// State is how a link stands.
+type State string
+
+// The states that can be asked for.
+const (
+	Alive  State = "alive"
+	Dead   State = "dead"
+	Pinned State = "pinned"
+)
+
+func (s State) fits(l Link, now time.Time) bool {
+	switch s {
+	case Alive:
+		return l.Outlives(now)
+	case Dead:
+		return !l.Outlives(now)
+	case Pinned:
+		return l.Pinned
+	default:
+		return true
+	}
 }
 
 // Page is one page of links.
@@ -152,20 +177,29 @@ func (b *Broker) allLinks(ctx context.Context, after Key) iter.Seq2[Link, error]
 }
 
 func (q Query) matches(l Link, now time.Time) bool {
-	text := strings.ToLower(q.Text)
 	switch {
 	case q.App != "" && l.Target.App != q.App,
 		q.Kind != "" && l.Target.Kind != q.Kind,
 		q.Env != "" && l.Target.Env != q.Env,
+		q.AskedBy != "" && l.AskedBy != q.AskedBy,
+		!q.State.fits(l, now),
 		q.ExpiringWithin > 0 && (!l.Outlives(now) || l.Outlives(now.Add(q.ExpiringWithin))):
 		return false
 	default:
-		return text == "" || strings.Contains(strings.ToLower(l.Target.Path), text) ||
-			strings.Contains(strings.ToLower(l.Target.Query), text) || strings.Contains(strings.ToLower(l.URL), text)
+		return q.Text == "" || q.finds(l)
 	}
 }
 
+func (q Query) finds(l Link) bool {
+	text := strings.ToLower(q.Text)
+	return strings.Contains(strings.ToLower(l.Target.Path), text) ||
+		strings.Contains(strings.ToLower(l.Target.Query), text) || strings.Contains(strings.ToLower(l.URL), text)
+}
+
 func (q Query) order() (order, error) {
+	if q.State != "" && q.State != Alive && q.State != Dead && q.State != Pinned {
+		return order{}, Errorf(InvalidArgument, "state %q is not one of alive, dead, pinned", q.State)
+	}
 	name, descending := strings.CutPrefix(q.Sort, "-")
 	rank, ok := ranks[name]
 	if !ok {

@@ -12,12 +12,13 @@ type Quota struct {
 	Limit       int64     // URL Links and schemes
 	Used        int64     // units spent; a crash may count a few as spent that were not
 	PrewarmLeft int64     // units that pre-warming may still spend
+	BatchLeft   int64     // units that batches may still spend
 	ResetsAt    time.Time // when the next quota day begins
 	ClosedUntil time.Time // zero unless WeChat said that the day's quota is used up
 	Rate        float64   // calls a second that WeChat is asked at present
 
-	Others []AccountQuota // those that are not for URL Links and schemes
-	Visits Visits         // as last known; nobody is asked for it here
+	Others   []AccountQuota // those that are not for URL Links and schemes
+	Openings Openings       // as last known; nobody is asked for it here
 }
 
 // AccountQuota is how an app stands with one of WeChat's further quotas.
@@ -39,7 +40,7 @@ func (b *Broker) Quotas(ctx context.Context) ([]Quota, error) {
 			Day:      a.zone().day(now),
 			ResetsAt: a.zone().nextDay(now).UTC(),
 			Rate:     app.pace.current(now),
-			Visits:   app.visits.known(),
+			Openings: app.openings.known(),
 		}
 		for _, name := range accounts {
 			account := app.accounts[name]
@@ -54,6 +55,7 @@ func (b *Broker) Quotas(ctx context.Context) ([]Quota, error) {
 			}
 			quota.Limit, quota.Used, quota.ClosedUntil = limit, used, closed
 			quota.PrewarmLeft = max(limit-app.keptFrom(account.ledger, Prewarming)-used, 0)
+			quota.BatchLeft = max(limit-app.keptFrom(account.ledger, Batched)-used, 0)
 		}
 		quotas = append(quotas, quota)
 	}

@@ -15,6 +15,8 @@ type Store interface {
 	BlobStore
 	ClientStore
 	AuditStore
+	AliasStore
+	StatStore
 	Close() error
 }
 

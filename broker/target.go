@@ -109,30 +109,33 @@ var cloudBaseFields = []string{"env", "domain", "path", "query", "resource_appid
 // normalizePath drops surrounding space and leading slashes. A ? is refused rather than split: whoever put a
 // query into the path would get a page that WeChat does not find.
 func normalizePath(path string) (string, error) {
-	path = strings.TrimLeft(path, " \t\r\n/")
-	path = strings.TrimRight(path, " \t\r\n")
-	if len(path) > maxPath {
-		return "", Errorf(InvalidPath, "path is longer than %d characters", maxPath)
-	}
-	if strings.Contains(path, "?") {
-		return "", Errorf(InvalidPath, "path contains a ?: put what follows it into query")
-	}
-	if !printable(path) {
-		return "", Errorf(InvalidPath, "path has a character outside printable ASCII")
+	path = trimPath(path)
+	if found := lintPath(path); found != nil {
+		return "", firstError(found)
 	}
 	return path, nil
+}
+
+func trimPath(path string) string {
+	return strings.TrimRight(strings.TrimLeft(path, " \t\r\n/"), " \t\r\n")
 }
 
 // normalizeQuery drops one leading ? and empty segments and sorts the parameters by name, those of one name in
 // the order given. It never decodes: a page receives the raw text, to which %20 and + are different.
 func normalizeQuery(query string) (string, error) {
-	query = strings.TrimPrefix(query, "?")
-	for i := range len(query) {
-		if !queryAlphabet[query[i]] {
-			return "", Errorf(InvalidQuery, "query has a character outside WeChat's alphabet at position %d: "+
-				"percent-encode all but digits, letters and !#$&'()*+,/:;=?@-._~%%", i)
-		}
+	if found := lintQuery("query", query); found != nil {
+		return "", firstError(found)
 	}
+	query = canonicalForm(query)
+	if found := lintLength(query); found != nil {
+		return "", firstError(found)
+	}
+	return query, nil
+}
+
+// canonicalForm gives the canonical form of a query whose characters are sound.
+func canonicalForm(query string) string {
+	query = strings.TrimPrefix(query, "?")
 	if !canonicalQuery(query) {
 		segments := slices.DeleteFunc(strings.Split(query, "&"), func(s string) bool { return s == "" })
 		slices.SortStableFunc(segments, func(a, b string) int { return cmp.Compare(paramName(a), paramName(b)) })
@@ -142,10 +145,7 @@ func normalizeQuery(query string) (string, error) {
 	if strings.HasPrefix(query, "?") {
 		query = "&" + query
 	}
-	if len(query) > maxQuery {
-		return "", Errorf(InvalidQuery, "query is longer than %d characters", maxQuery)
-	}
-	return query, nil
+	return query
 }
 
 // canonicalQuery reports whether the query has no empty segment and its names in order, as most have.
@@ -211,10 +211,8 @@ func (c *CloudBase) normalize() (*CloudBase, error) {
 	if len(n.Query) > maxQuery {
 		return nil, Errorf(InvalidQuery, "cloud_base.query is longer than %d characters", maxQuery)
 	}
-	for i := range len(n.Query) {
-		if !queryAlphabet[n.Query[i]] {
-			return nil, Errorf(InvalidQuery, "cloud_base.query has a character outside WeChat's alphabet at position %d", i)
-		}
+	if found := lintQuery("cloud_base.query", n.Query); found != nil {
+		return nil, firstError(found)
 	}
 	return &n, nil
 }

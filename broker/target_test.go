@@ -118,7 +118,7 @@ func TestNormalizeRefuses(t *testing.T) {
 		{"a path outside ASCII", func(g *broker.Target) { g.Path = "pages/首页" }, broker.InvalidPath, "ASCII"},
 		{"a control character in the path", func(g *broker.Target) { g.Path = "pages/\x00x" }, broker.InvalidPath, "ASCII"},
 		{"a path of 1,025 characters", func(g *broker.Target) { g.Path = strings.Repeat("p", 1025) }, broker.InvalidPath, "1024"},
-		{"a query outside the alphabet, and says where", func(g *broker.Target) { g.Query = "a=1|2" }, broker.InvalidQuery, "position 3"},
+		{"a query outside the alphabet, and says where", func(g *broker.Target) { g.Query = "a=1|2" }, broker.InvalidQuery, "position 4"},
 		{"a raw Chinese query", func(g *broker.Target) { g.Query = "名=1" }, broker.InvalidQuery, "percent-encode"},
 		{"a query of 1,025 characters", func(g *broker.Target) { g.Query = strings.Repeat("q", 1025) }, broker.InvalidQuery, "1024"},
 		{"an unknown environment", func(g *broker.Target) { g.Env = "prod" }, broker.InvalidEnv, "release, trial, develop"},

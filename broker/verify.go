@@ -14,10 +14,10 @@ type Verdict string
 
 // The verdicts.
 const (
-	Confirmed Verdict = "confirmed" // WeChat ends it when we thought, or later
-	Corrected Verdict = "corrected" // WeChat ends it earlier or later: the stored end is put right
-	Dropped   Verdict = "dropped"   // WeChat does not know it: it has ended, and the next request has one generated anew
-	Replaced  Verdict = "replaced"  // another link took its place meanwhile
+	Confirmed  Verdict = "confirmed"  // WeChat ends it when we thought, or later
+	Corrected  Verdict = "corrected"  // WeChat ends it earlier or later: the stored end is put right
+	Dropped    Verdict = "dropped"    // WeChat does not know it: it has ended, and the next request has one generated anew
+	Superseded Verdict = "superseded" // another link took its place meanwhile
 )
 
 // Verification is a verdict and the link as it is stored now.
@@ -88,7 +88,7 @@ func (b *Broker) correct(ctx context.Context, link Link, verdict Verdict, end ti
 	current, stored, err := b.find(ctx, link.Key)
 	switch {
 	case errors.Is(err, NotFound), err == nil && current.URL != link.URL:
-		return Replaced, nil
+		return Superseded, nil
 	case err != nil:
 		return "", err
 	}

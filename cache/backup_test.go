@@ -3,9 +3,11 @@ package cache_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -23,22 +25,27 @@ func TestABackupIsAWholeStore(t *testing.T) {
 	_, _, err := b.ReserveQuota(t.Context(), "wx1", "2026-03-01", 7, 100)
 	noErr(t, err)
 	noErr(t, b.PutBlob(t.Context(), "name", []byte("value")))
+	putAlias(t, b, slices.Collect(maps.Values(nastyAliases()))...)
+	putAlias(t, b, aliasOf("spoilt"))
+	addStats(t, b, hourly("v", 0, visits(1)), hourly("v", 1, visits(2)), daily("v", 0, visits(3)), total("v", visits(4)))
 	spoil(t, b, func(records, _ *bolt.Bucket) error { return flipRecord(records, links[9].Key) })
+	spoilRecord(t, b, "aliases", []byte("spoilt"))
+	spoilRecord(t, b, "stats", cache.StatKey(hourly("v", 0, nil)))
 	noErr(t, b.Change(t.Context(), func(tx *bolt.Tx) (bool, error) { // a bucket of a later issue
-		aliases, err := tx.CreateBucket([]byte("aliases"))
-		return true, errors.Join(err, aliases.Put([]byte("slug"), []byte("target")))
+		pages, err := tx.CreateBucket([]byte("pages"))
+		return true, errors.Join(err, pages.Put([]byte("name"), []byte("text")))
 	}))
 
 	backup := filepath.Join(t.TempDir(), "b", cache.BackupName(noon))
 	told := 0
 	copied, err := b.Backup(t.Context(), backup, func(n int) { told = n })
 	noErr(t, err)
-	if want := (cache.Copied{Links: 4999, Dropped: 1}); copied != want || told != 4999 {
+	if want := (cache.Copied{Links: 4999, Aliases: len(nastyAliases()), Dropped: 3}); copied != want || told != 4999 {
 		t.Errorf("copied %+v, told of %d; want %+v", copied, told, want)
 	}
 	report, err := cache.Check(t.Context(), backup)
 	noErr(t, err)
-	if !report.Clean() || report.Links != 4999 {
+	if !report.Clean() || report.Links != 4999 || report.Aliases != len(nastyAliases()) {
 		t.Errorf("%+v", report)
 	}
 	c := openBolt(t, backup)
@@ -47,6 +54,13 @@ func TestABackupIsAWholeStore(t *testing.T) {
 			wantLink(t, c, link)
 		}
 	}
+	for _, alias := range nastyAliases() {
+		wantAlias(t, c, alias)
+	}
+	wantErr(t, second(c.Alias(t.Context(), "spoilt")), broker.NotFound)
+	wantStats(t, c, "v", broker.Hourly, hourly("v", 1, visits(2)))
+	wantStats(t, c, "v", broker.Daily, daily("v", 0, visits(3)))
+	wantStats(t, c, "v", broker.Total, total("v", visits(4)))
 	if n, err := c.ReservedQuota(t.Context(), "wx1", "2026-03-01"); n != 7 || err != nil {
 		t.Errorf("%d units, %v", n, err)
 	}
@@ -54,8 +68,8 @@ func TestABackupIsAWholeStore(t *testing.T) {
 		t.Errorf("value %q, %v", value, err)
 	}
 	noErr(t, c.Change(t.Context(), func(tx *bolt.Tx) (bool, error) {
-		if got := string(tx.Bucket([]byte("aliases")).Get([]byte("slug"))); got != "target" {
-			t.Errorf("the alias leads to %q", got)
+		if got := string(tx.Bucket([]byte("pages")).Get([]byte("name"))); got != "text" {
+			t.Errorf("the page of a later issue says %q", got)
 		}
 		return false, nil
 	}))
@@ -171,10 +185,14 @@ func TestRestoringKeepsWhatItReplaces(t *testing.T) {
 	path := newPath(t)
 	b := openBolt(t, path)
 	put(t, b, numbered(1))
+	putAlias(t, b, aliasOf("sale"))
+	addStats(t, b, total("v", visits(1)))
 	backup := filepath.Join(t.TempDir(), "backup.db")
 	_, err := b.Backup(t.Context(), backup, nil)
 	noErr(t, err)
 	noErr(t, b.DeleteLink(t.Context(), numbered(1).Key))
+	noErr(t, b.DeleteAlias(t.Context(), "sale", aliasOf("sale").ETag()))
+	noErr(t, b.DeleteStats(t.Context(), "v"))
 	put(t, b, numbered(2))
 	noErr(t, b.Close())
 
@@ -183,6 +201,8 @@ func TestRestoringKeepsWhatItReplaces(t *testing.T) {
 	s := open(t, path, options())
 	wantLink(t, s, numbered(1))
 	wantNoLink(t, s, numbered(2).Key)
+	wantAlias(t, s, aliasOf("sale"))
+	wantStats(t, s, "v", broker.Total, total("v", visits(1)))
 	if restored, err := s.Restored(); !restored || err != nil {
 		t.Errorf("restored %v, %v", restored, err)
 	}
@@ -260,10 +280,12 @@ func TestCompactingGivesSpaceBack(t *testing.T) {
 	put(t, b, links...)
 	n, err := b.PurgeLinks(t.Context(), links[4500].ExpiresAt, 10_000)
 	noErr(t, err)
+	putAlias(t, b, aliasOf("sale"))
+	addStats(t, b, daily("v", 0, visits(1)))
 	noErr(t, b.Close())
 	done, err := cache.Compact(t.Context(), path)
 	noErr(t, err)
-	if n != 4500 || done.Links != 500 || done.After*4 > done.Before {
+	if n != 4500 || done.Links != 500 || done.Aliases != 1 || done.After*4 > done.Before {
 		t.Errorf("%d purged, compacted %+v", n, done)
 	}
 	report, err := cache.Check(t.Context(), path)
@@ -274,6 +296,8 @@ func TestCompactingGivesSpaceBack(t *testing.T) {
 	for _, link := range links[4500:] {
 		wantLink(t, s, link)
 	}
+	wantAlias(t, s, aliasOf("sale"))
+	wantStats(t, s, "v", broker.Daily, daily("v", 0, visits(1)))
 	if restored, err := s.Restored(); restored || err != nil {
 		t.Errorf("restored %v, %v", restored, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -107,6 +108,66 @@ func compareHits(b *testing.B, n int) {
 			return link.Key == key
 		})
 	})
+}
+
+// BenchmarkAlias reads one alias of many, of which memory holds none.
+func BenchmarkAlias(b *testing.B) {
+	const n = 20_000
+	s := openBolt(b, filepath.Join(b.TempDir(), "links.db"))
+	slugs := make([]string, n)
+	for i := range slugs {
+		slugs[i] = fmt.Sprintf("alias-%05d", i)
+	}
+	for some := range slices.Chunk(slugs, 256) {
+		var all sync.WaitGroup
+		for _, slug := range some {
+			all.Go(func() {
+				if err := s.PutAlias(b.Context(), aliasOf(slug), ""); err != nil {
+					b.Error(err)
+				}
+			})
+		}
+		all.Wait()
+	}
+	b.ReportAllocs()
+	for n := 0; b.Loop(); n++ {
+		if _, err := s.Alias(b.Context(), slugs[n*7919%len(slugs)]); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkAddStats adds 500 counts as one flush does: an hour, a day and a total for each of 167 aliases out of 5,000.
+func BenchmarkAddStats(b *testing.B) {
+	s := openBolt(b, filepath.Join(b.TempDir(), "links.db"))
+	r := rand.New(rand.NewPCG(1, 2))
+	stats := make([]broker.Stat, 0, 501)
+	b.ReportAllocs()
+	for n := 0; b.Loop(); n++ {
+		stats = stats[:0]
+		for len(stats) < 500 {
+			series := fmt.Sprintf("visits/alias-%04d", r.IntN(5000))
+			stats = append(stats, hourly(series, n/720, visits(1)), daily(series, n/720/24, visits(1)), total(series, visits(1)))
+		}
+		addStats(b, s, stats...)
+	}
+}
+
+// BenchmarkStats reads what is kept of one alias out of a hundred.
+func BenchmarkStats(b *testing.B) {
+	s := openBolt(b, filepath.Join(b.TempDir(), "links.db"))
+	names := ninetyDays(b, s, 100)
+	for grain, want := range map[broker.Grain]int{broker.Hourly: 2160, broker.Daily: 90, broker.Total: 1} {
+		b.Run(string(grain), func(b *testing.B) {
+			b.ReportAllocs()
+			for n := 0; b.Loop(); n++ {
+				stats, err := s.Stats(b.Context(), names[n*37%len(names)], grain, midnight, midnight.AddDate(1, 0, 0))
+				if err != nil || len(stats) != want {
+					b.Fatalf("%d of %d, %v", len(stats), want, err)
+				}
+			}
+		})
+	}
 }
 
 // BenchmarkPut stores random keys durably, by so many callers.

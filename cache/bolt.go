@@ -22,10 +22,15 @@ var (
 
 	bucketClients = []byte("clients") // name → record of a client
 	bucketAudit   = []byte("audit")   // ID (8 bytes, big-endian) → record of an entry
+
+	bucketAliases = []byte("aliases") // slug → record of an alias
+	bucketStats   = []byte("stats")   // see statRange → record of counts
 )
 
 // buckets are all that a sound file has. Files are made with them, so a missing one is damage.
-var buckets = [][]byte{bucketMeta, bucketLinks, bucketExpiry, bucketURLs, bucketLedger, bucketBlobs, bucketClients, bucketAudit}
+var buckets = [][]byte{
+	bucketMeta, bucketLinks, bucketExpiry, bucketURLs, bucketLedger, bucketBlobs, bucketClients, bucketAudit, bucketAliases, bucketStats,
+}
 
 // The keys of the meta bucket.
 var (

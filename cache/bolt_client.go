@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"encoding/json"
+	"math"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -40,25 +41,8 @@ func (b *Bolt) DeleteClient(ctx context.Context, name string) error {
 // ListClients gives all clients in the order of their names. A damaged record is passed over: a key that cannot be
 // checked is no key.
 func (b *Bolt) ListClients(ctx context.Context) ([]broker.Client, error) {
-	var clients []broker.Client
-	for place := []byte(nil); ; {
-		if err := ctx.Err(); err != nil {
-			return nil, failed("listing clients", err)
-		}
-		last, err := readPage(b.view, bucketClients, place, pageSize, func(_ *bolt.Tx, key, record []byte) bool {
-			client, err := decodeClient(key, record)
-			if err != nil {
-				b.skip(bucketClients, key, err)
-			} else {
-				clients = append(clients, client)
-			}
-			return true
-		})
-		if err != nil || last == nil {
-			return clients, failed("listing clients", err)
-		}
-		place = last
-	}
+	clients, err := list(ctx, b, bucketClients, nil, math.MaxInt, decodeClient)
+	return clients, failed("listing clients", err)
 }
 
 // decodeClient reads the record of a client: JSON, for there are few and they are read at the start.

@@ -13,34 +13,12 @@ import (
 
 // ListLinks gives a page of links in the order of their keys.
 func (b *Bolt) ListLinks(ctx context.Context, after broker.Key, limit int) ([]broker.Link, error) {
-	var links []broker.Link
 	var place []byte
 	if after != (broker.Key{}) {
 		place = after[:]
 	}
-	for len(links) < limit {
-		if err := ctx.Err(); err != nil {
-			return nil, failed("listing links", err)
-		}
-		last, err := readPage(b.view, bucketLinks, place, min(pageSize, limit-len(links)),
-			func(_ *bolt.Tx, key, record []byte) bool {
-				link, err := readRecord(key, record)
-				if err != nil {
-					b.skip(bucketLinks, key, err)
-				} else {
-					links = append(links, link)
-				}
-				return true
-			})
-		if err != nil {
-			return nil, failed("listing links", err)
-		}
-		if last == nil {
-			break
-		}
-		place = last
-	}
-	return links, nil
+	links, err := list(ctx, b, bucketLinks, place, limit, readRecord)
+	return links, failed("listing links", err)
 }
 
 // readRecord reads an entry of the links bucket, whose key may be damaged as well.

@@ -24,9 +24,15 @@ func TestWhatIsStoredIsFoundAfterReopening(t *testing.T) {
 	_, _, err := b.ReserveQuota(t.Context(), "wx1", "2026-03-01", 7, 100)
 	noErr(t, err)
 	noErr(t, b.PutBlob(t.Context(), "name", []byte("value")))
+	putAlias(t, b, aliasOf("sale"))
+	addStats(t, b, hourly("v", 0, visits(1)), daily("v", 0, visits(2)), total("v", visits(3)))
 	noErr(t, b.Close())
 
 	b = openBolt(t, path)
+	wantAlias(t, b, aliasOf("sale"))
+	wantStats(t, b, "v", broker.Hourly, hourly("v", 0, visits(1)))
+	wantStats(t, b, "v", broker.Daily, daily("v", 0, visits(2)))
+	wantStats(t, b, "v", broker.Total, total("v", visits(3)))
 	for _, link := range links {
 		wantLink(t, b, link)
 	}
@@ -156,6 +162,14 @@ func TestAClosedStoreFails(t *testing.T) {
 		second(b.ListLinks(ctx, broker.Key{}, 1)),
 		second(b.ReservedQuota(ctx, "wx1", "2026-03-01")),
 		second(b.Blob(ctx, "name")),
+		b.PutAlias(ctx, aliasOf("sale"), ""),
+		b.DeleteAlias(ctx, "sale", ""),
+		second(b.Alias(ctx, "sale")),
+		second(b.ListAliases(ctx, "", 1)),
+		b.AddStats(ctx, []broker.Stat{total("v", visits(1))}),
+		b.DeleteStats(ctx, "v"),
+		second(b.Stats(ctx, "v", broker.Total, noon, noon)),
+		second(b.PurgeStats(ctx, noon, 1)),
 	} {
 		wantErr(t, err, broker.StoreFailed)
 	}
@@ -172,6 +186,13 @@ func TestAnEndedContextIsRespected(t *testing.T) {
 		b.PutLink(ctx, numbered(1)),
 		second(b.Link(ctx, numbered(1).Key)),
 		second(b.ListLinks(ctx, broker.Key{}, 1)),
+		b.PutAlias(ctx, aliasOf("sale"), ""),
+		second(b.Alias(ctx, "sale")),
+		second(b.ListAliases(ctx, "", 1)),
+		b.AddStats(ctx, []broker.Stat{total("v", visits(1))}),
+		b.DeleteStats(ctx, "v"),
+		second(b.Stats(ctx, "v", broker.Total, noon, noon)),
+		second(b.PurgeStats(ctx, noon, 1)),
 	} {
 		wantErr(t, err, broker.StoreFailed)
 		if !errors.Is(err, context.Canceled) {
@@ -179,4 +200,6 @@ func TestAnEndedContextIsRespected(t *testing.T) {
 		}
 	}
 	wantNoLink(t, b, numbered(1).Key)
+	wantErr(t, second(b.Alias(t.Context(), "sale")), broker.NotFound)
+	wantStats(t, b, "v", broker.Total)
 }

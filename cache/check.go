@@ -13,6 +13,7 @@ import (
 // Report is what Check found in a file whose pages hang together.
 type Report struct {
 	Links        int   // that can be read
+	Aliases      int   // that can be read
 	Damaged      int   // records that cannot; each is answered as missing
 	Unlisted     int   // links that are missing from the order of ends: they are found, but never purged
 	LeadsNowhere int   // entries of the order of ends at which no link ends; PurgeLinks takes them away
@@ -76,40 +77,56 @@ func checkPages(db *bolt.DB) error {
 }
 
 func checkRecords(ctx context.Context, view viewer, report *Report) error {
-	visits := map[string]func(tx *bolt.Tx, key, value []byte){
-		string(bucketLinks): func(tx *bolt.Tx, key, value []byte) {
-			if _, err := readRecord(key, value); err != nil {
-				report.Damaged++
-				return
-			}
-			report.Links++
-			for _, index := range indexes {
-				if missing, _ := report.faults(index); index.unlisted(tx, key, value) != nil {
-					*missing++
-				}
-			}
-		},
-	}
-	for _, index := range indexes {
-		visits[string(index.bucket)] = func(tx *bolt.Tx, key, value []byte) {
-			if _, stray := report.faults(index); index.leadsNowhere(tx, key, value) != nil {
-				*stray++
-			}
-		}
-	}
-	for _, name := range [][]byte{bucketLedger, bucketBlobs} {
-		visits[string(name)] = func(_ *bolt.Tx, key, value []byte) {
-			if _, err := unseal(key, value); err != nil {
-				report.Damaged++
-			}
-		}
-	}
-	for name, visit := range visits {
-		if err := visitAll(ctx, view, []byte(name), visit); err != nil {
+	for _, name := range buckets {
+		err := visitAll(ctx, view, name, func(tx *bolt.Tx, key, value []byte) { report.add(tx, name, key, value) })
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// add looks at one entry of a bucket.
+func (r *Report) add(tx *bolt.Tx, name, key, value []byte) {
+	switch {
+	case readable(name, key, value) != nil:
+		r.Damaged++
+	case bytes.Equal(name, bucketLinks):
+		r.Links++
+		for _, index := range indexes {
+			if missing, _ := r.faults(index); index.unlisted(tx, key, value) != nil {
+				*missing++
+			}
+		}
+	case bytes.Equal(name, bucketAliases):
+		r.Aliases++
+	}
+	for _, index := range indexes {
+		if _, stray := r.faults(index); bytes.Equal(name, index.bucket) && index.leadsNowhere(tx, key, value) != nil {
+			*stray++
+		}
+	}
+}
+
+// readable says what is wrong with a record of a bucket, as whoever reads it would find.
+func readable(bucket, key, record []byte) (err error) {
+	switch string(bucket) {
+	case string(bucketLinks):
+		_, err = readRecord(key, record)
+	case string(bucketAliases):
+		_, err = decodeAlias(key, record)
+	case string(bucketStats):
+		if _, err = decodeCounts(key, record); err == nil && !isStatKey(key) {
+			err = damagedForm
+		}
+	case string(bucketClients):
+		_, err = decodeClient(key, record)
+	case string(bucketAudit):
+		_, err = decodeAudit(key, record)
+	case string(bucketLedger), string(bucketBlobs):
+		_, err = unseal(key, record)
+	}
+	return err
 }
 
 func visitAll(

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -202,6 +204,14 @@ func TestADamagedCountIsNoLicenceToOverspend(t *testing.T) {
 	_, _, err = b.ReserveQuota(t.Context(), "wx1", "2026-03-01", 5, 10)
 	wantErr(t, err, broker.StoreFailed)
 	wantErr(t, second(b.ReservedQuota(t.Context(), "wx1", "2026-03-01")), broker.StoreFailed)
+
+	backup := filepath.Join(t.TempDir(), "backup.db")
+	copied, err := b.Backup(t.Context(), backup, nil)
+	noErr(t, err)
+	wantErr(t, second(openBolt(t, backup).ReservedQuota(t.Context(), "wx1", "2026-03-01")), broker.StoreFailed)
+	if copied.Dropped != 0 {
+		t.Errorf("%d records dropped", copied.Dropped)
+	}
 }
 
 func TestADamagedValueIsMissing(t *testing.T) {
@@ -215,6 +225,116 @@ func TestADamagedValueIsMissing(t *testing.T) {
 	}
 	noErr(t, b.PutBlob(t.Context(), "name", []byte("value")))
 	noErr(t, second(b.Blob(t.Context(), "name")))
+}
+
+// spoilRecord changes a byte of a record in any bucket.
+func spoilRecord(t *testing.T, b *cache.Bolt, bucket string, key []byte) {
+	t.Helper()
+	noErr(t, b.Change(t.Context(), func(tx *bolt.Tx) (bool, error) {
+		records := tx.Bucket([]byte(bucket))
+		record := bytes.Clone(records.Get(key))
+		record[len(record)/2] ^= 1
+		return true, records.Put(key, record)
+	}))
+}
+
+func TestADamagedAliasIsMissing(t *testing.T) {
+	b := openBolt(t, newPath(t))
+	bad := aliasOf("b")
+	putAlias(t, b, aliasOf("a"), bad, aliasOf("c"), aliasOf("d"))
+	spoilRecord(t, b, "aliases", []byte("b"))
+
+	wantErr(t, second(b.Alias(t.Context(), "b")), broker.NotFound)
+	if b.Damaged() != 1 {
+		t.Errorf("%d damaged records counted, want 1", b.Damaged())
+	}
+	page, err := b.ListAliases(t.Context(), "", 3)
+	if got := slugs(page); err != nil || !slices.Equal(got, []string{"a", "c", "d"}) {
+		t.Errorf("listed %v, %v: the damaged one must not make the list look ended", got, err)
+	}
+	wantErr(t, b.PutAlias(t.Context(), bad, bad.ETag()), broker.Conflict)
+
+	putAlias(t, b, bad) // and heals
+	wantAlias(t, b, bad)
+	spoilRecord(t, b, "aliases", []byte("b"))
+	wantErr(t, b.DeleteAlias(t.Context(), "b", bad.ETag()), broker.NotFound)
+	before := b.Damaged()
+	wantErr(t, second(b.Alias(t.Context(), "b")), broker.NotFound)
+	if b.Damaged() != before {
+		t.Error("a damaged record was not deleted")
+	}
+}
+
+func TestDamagedCountsAreMissing(t *testing.T) {
+	b := openBolt(t, newPath(t))
+	var stats []broker.Stat
+	for n := range 4 {
+		for _, name := range []string{"u", "v", "w"} {
+			stats = append(stats, hourly(name, n, visits(9)), daily(name, n, visits(9)))
+		}
+	}
+	addStats(t, b, stats...)
+	for _, make := range []func(string, int, map[string]uint64) broker.Stat{hourly, daily} {
+		bad := make("v", 1, visits(1))
+		spoilRecord(t, b, "stats", cache.StatKey(bad))
+		before := b.Damaged()
+		wantStats(t, b, "v", bad.Grain, make("v", 0, visits(9)), make("v", 2, visits(9)), make("v", 3, visits(9)))
+		if b.Damaged() != before+1 {
+			t.Errorf("%d damaged records counted, want 1", b.Damaged()-before)
+		}
+		addStats(t, b, bad, bad) // and are begun anew
+		if b.Damaged() != before+2 {
+			t.Errorf("%d damaged records counted, want 2", b.Damaged()-before)
+		}
+		wantStats(t, b, "v", bad.Grain, make("v", 0, visits(9)), make("v", 1, visits(2)), make("v", 2, visits(9)), make("v", 3, visits(9)))
+		wantStats(t, b, "w", bad.Grain, make("w", 0, visits(9)), make("w", 1, visits(9)), make("w", 2, visits(9)), make("w", 3, visits(9)))
+	}
+}
+
+func TestACheckLooksAtEveryKindOfRecord(t *testing.T) {
+	path := newPath(t)
+	b := openBolt(t, path)
+	putAlias(t, b, aliasOf("a"), aliasOf("b"))
+	addStats(t, b, hourly("v", 0, visits(1)), daily("v", 0, visits(1)), total("v", visits(1)))
+	noErr(t, b.PutClient(t.Context(), broker.Client{Name: "shop"}))
+	noErr(t, b.AppendAudit(t.Context(), broker.AuditEntry{Actor: "ops"}))
+	noErr(t, b.PutBlob(t.Context(), "name", []byte("value")))
+	_, _, err := b.ReserveQuota(t.Context(), "wx1", "2026-03-01", 1, 1)
+	noErr(t, err)
+	check := func(want cache.Report) {
+		t.Helper()
+		noErr(t, b.Close())
+		got, err := cache.Check(t.Context(), path)
+		noErr(t, err)
+		if got.Bytes = 0; got != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+		b = openBolt(t, path)
+	}
+	check(cache.Report{Aliases: 2})
+	noErr(t, b.Change(t.Context(), func(tx *bolt.Tx) (_ bool, err error) {
+		for _, odd := range []string{"h", "hhhhhhhhh", "d\x00\x00\x00\x00\x00\x00\x00\x00\x00", "d of no moment", "x of no kind"} {
+			key := []byte(odd) // and a sound record
+			err = errors.Join(err, tx.Bucket([]byte("stats")).Put(key, cache.EncodeCounts(key, visits(1))))
+		}
+		return true, err
+	}))
+	check(cache.Report{Aliases: 2, Damaged: 5})
+	spoilRecord(t, b, "aliases", []byte("a"))
+	spoilRecord(t, b, "stats", cache.StatKey(total("v", nil)))
+	spoilRecord(t, b, "clients", []byte("shop"))
+	spoilRecord(t, b, "audit", []byte{0, 0, 0, 0, 0, 0, 0, 1})
+	spoilRecord(t, b, "blobs", []byte("name"))
+	spoilRecord(t, b, "ledger", []byte("2026-03-01\x00wx1"))
+	check(cache.Report{Aliases: 1, Damaged: 11})
+	noErr(t, b.Close())
+	done, err := cache.Compact(t.Context(), path)
+	noErr(t, err)
+	if want := (cache.Copied{Aliases: 1, Dropped: 10}); done.Copied != want {
+		t.Errorf("compacted %+v, want %+v", done.Copied, want)
+	}
+	b = openBolt(t, path)
+	check(cache.Report{Aliases: 1, Damaged: 1}) // the ledger's
 }
 
 func TestAFileThatDoesNotHangTogetherIsDamaged(t *testing.T) {

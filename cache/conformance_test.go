@@ -187,16 +187,20 @@ var promises = map[string]func(t *testing.T, s broker.Store){
 		wantErr(t, s.PutLink(t.Context(), wrong), broker.StoreFailed)
 		wantNoLink(t, s, wrong.Key)
 	},
-	"a put takes the place of an earlier link and keeps its uses and pin": func(t *testing.T, s broker.Store) {
+	"a put takes the place of an earlier link and keeps its history and pin": func(t *testing.T, s broker.Store) {
 		old := numbered(1)
+		old.AskedBy = "shop-web"
 		put(t, s, old)
 		use := broker.Use{Key: old.Key, Count: 3, UsedAt: noon}
 		noErr(t, s.TouchLinks(t.Context(), []broker.Use{use}))
 		noErr(t, s.PinLink(t.Context(), old.Key, true))
 		fresh := old
 		fresh.URL, fresh.ExpiresAt = "https://wxaurl.cn/fresh", old.ExpiresAt.Add(time.Hour)
+		fresh.GeneratedAt, fresh.AskedBy = old.GeneratedAt.Add(time.Hour), ""
 		put(t, s, fresh)
-		wantLink(t, s, fresh.Replacing(old.Touched(use)).Replacing(broker.Link{Pinned: true}))
+		want := fresh.Replacing(old.Touched(use))
+		want.Pinned = true
+		wantLink(t, s, want)
 		if got := expiring(t, s, old.ExpiresAt.Add(-time.Hour), fresh.ExpiresAt); len(got) != 0 {
 			t.Errorf("it still ends at its old end: %v", got)
 		}
@@ -235,7 +239,10 @@ var promises = map[string]func(t *testing.T, s broker.Store){
 			{Key: numbered(2).Key, Count: 1, UsedAt: noon}, // not there: passed over
 			{Key: link.Key, Count: 5, UsedAt: noon},
 		}))
-		link.Uses, link.UsedAt = 7, noon.Add(time.Hour)
+		link = link.Touched(broker.Use{Count: 2, UsedAt: noon.Add(time.Hour)}).Touched(broker.Use{Count: 5, UsedAt: noon})
+		if link.Uses != 7 || !link.UsedAt.Equal(noon.Add(time.Hour)) {
+			t.Errorf("%d uses, the last at %v", link.Uses, link.UsedAt)
+		}
 		wantLink(t, s, link)
 		wantNoLink(t, s, numbered(2).Key)
 		noErr(t, s.TouchLinks(t.Context(), nil))
@@ -507,11 +514,12 @@ var promises = map[string]func(t *testing.T, s broker.Store){
 	},
 }
 
-// everyMethod calls all of them, on links that others are busy with as well. Only NotFound may come of that.
+// everyMethod calls all of them, on links and aliases that others are busy with as well. Only NotFound and Conflict
+// may come of that.
 func everyMethod(t *testing.T, s broker.Store, links []broker.Link, worker int) {
 	ctx := t.Context()
 	check := func(err error) {
-		if err != nil && !errors.Is(err, broker.NotFound) {
+		if err != nil && !errors.Is(err, broker.NotFound) && !errors.Is(err, broker.Conflict) {
 			t.Error(err)
 		}
 	}
@@ -545,10 +553,26 @@ func everyMethod(t *testing.T, s broker.Store, links []broker.Link, worker int) 
 		check(s.PutBlob(ctx, "name", []byte{byte(round)}))
 		_, err = s.Blob(ctx, "name")
 		check(err)
+		slug := fmt.Sprint("a-", (worker+round)%5)
+		alias, err := s.Alias(ctx, slug)
+		check(err)
+		if err == nil && alias.Slug != slug {
+			t.Errorf("the alias %s answers for %s", alias.Slug, slug)
+		}
+		check(s.PutAlias(ctx, aliasOf(slug), ""))
+		check(s.DeleteAlias(ctx, slug, aliasOf(slug).ETag()))
+		check(second(s.ListAliases(ctx, "", 100)))
+		check(s.AddStats(ctx, []broker.Stat{hourly(slug, round, visits(1)), total(slug, visits(1))}))
+		check(second(s.Stats(ctx, slug, broker.Hourly, midnight, noon.AddDate(1, 0, 0))))
+		check(s.DeleteStats(ctx, slug))
+		check(second(s.PurgeStats(ctx, midnight, 2)))
 	}
 }
 
-func TestStoresKeepTheirPromises(t *testing.T) {
+func TestStoresKeepTheirPromises(t *testing.T) { keepPromises(t, promises) }
+
+func keepPromises(t *testing.T, promises map[string]func(t *testing.T, s broker.Store)) {
+	t.Helper()
 	for name, open := range stores {
 		t.Run(name, func(t *testing.T) {
 			for claim, prove := range promises {

@@ -20,6 +20,7 @@ const (
 // Copied says what a copy of a store holds.
 type Copied struct {
 	Links   int // in the copy
+	Aliases int // in the copy
 	Dropped int // damaged records that were left out
 }
 
@@ -100,16 +101,19 @@ func (c *copier) copyBite(to *bolt.Bucket, name, place []byte) (last []byte, mor
 	return place, true, nil
 }
 
-// keep leaves damaged links out: they are missing anyway, and whoever restores the copy need not be told.
+// keep leaves damaged records out: they are missing anyway, and whoever restores the copy need not be told. Those of
+// the ledger are no less there for being damaged: without them nothing would count as spent.
 func (c *copier) keep(name, key, value []byte) bool {
-	if !bytes.Equal(name, bucketLinks) {
-		return true
-	}
-	if _, err := readRecord(key, value); err != nil {
+	switch {
+	case bytes.Equal(name, bucketLedger):
+	case readable(name, key, value) != nil:
 		c.copied.Dropped++
 		return false
+	case bytes.Equal(name, bucketLinks):
+		c.copied.Links++
+	case bytes.Equal(name, bucketAliases):
+		c.copied.Aliases++
 	}
-	c.copied.Links++
 	return true
 }
 

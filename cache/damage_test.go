@@ -1,14 +1,17 @@
 package cache_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
 	"testing"
+	"time"
 
 	"linkbroker/broker"
 	"linkbroker/cache"
@@ -54,6 +57,9 @@ func TestADamagedFileIsNeitherServedNorFatal(t *testing.T) {
 	}
 }
 
+// aliased is how many aliases a sound file has.
+const aliased = 50
+
 func soundFile(t *testing.T) ([]broker.Link, []byte) {
 	t.Helper()
 	path := newPath(t)
@@ -62,6 +68,10 @@ func soundFile(t *testing.T) ([]broker.Link, []byte) {
 	for range 5 { // leave free pages behind
 		put(t, b, links[:500]...)
 	}
+	for n := range aliased {
+		putAlias(t, b, aliasOf(fmt.Sprint("a-", n)))
+	}
+	ninetyDays(t, b, 1)
 	backup := filepath.Join(t.TempDir(), "backup.db") // not padded with zeros, so that every hit is a hit
 	_, err := b.Backup(t.Context(), backup, nil)
 	noErr(t, err)
@@ -99,8 +109,32 @@ func serveDamaged(t *testing.T, path string, links []broker.Link) {
 		_ = s.DeleteLink(ctx, link.Key)
 	}
 	_, _ = s.PurgeLinks(ctx, links[100].ExpiresAt, 100)
+	serveDamagedAliases(t, s)
 	t.Logf("%d of %d links found, %d damaged, recovery %+v", found, len(links), s.Damaged(), s.Recovery())
 	noErr(t, s.Close())
+}
+
+func serveDamagedAliases(t *testing.T, s broker.Store) {
+	t.Helper()
+	ctx := context.Background()
+	for n := range aliased {
+		want := aliasOf(fmt.Sprint("a-", n))
+		got, err := s.Alias(ctx, want.Slug)
+		if !errors.Is(err, broker.NotFound) && (err != nil || !reflect.DeepEqual(got, want)) {
+			t.Fatalf("got %+v, %v\nwant %+v or not found", got, err, want)
+		}
+		_ = s.PutAlias(ctx, want, want.ETag()) // may fail, must not kill
+		_ = s.DeleteAlias(ctx, want.Slug, want.ETag())
+	}
+	const series = "visits/alias-000"
+	for grain, most := range map[broker.Grain]int{broker.Hourly: 2160, broker.Daily: 90, broker.Total: 1} {
+		if stats, err := s.Stats(ctx, series, grain, midnight, date(2100)); err == nil && len(stats) > most {
+			t.Fatalf("%d of %d stretches of the %s", len(stats), most, grain)
+		}
+	}
+	_ = s.AddStats(ctx, []broker.Stat{hourly(series, 9, visits(1)), daily(series, 9, visits(1))})
+	_, _ = s.PurgeStats(ctx, midnight.AddDate(0, 0, 9), 100)
+	_ = s.DeleteStats(ctx, series)
 }
 
 func TestABackupThatCannotBeReadIsPassedOver(t *testing.T) {
@@ -115,4 +149,45 @@ func TestABackupThatCannotBeReadIsPassedOver(t *testing.T) {
 		t.Errorf("recovery %+v, want one that begins empty", s.Recovery())
 	}
 	noErr(t, s.Close())
+}
+
+// TestAPageOfThePastEndsEveryWalk: a disk that loses a write leaves the page as it was before, when it may have held
+// keys from elsewhere. A walk that went on from there would come by again and again.
+func TestAPageOfThePastEndsEveryWalk(t *testing.T) {
+	links, file := soundFile(t)
+	repeatPage(t, file, links[0].Key, links[len(links)-1].Key)
+	path := newPath(t)
+	noErr(t, os.WriteFile(path, file, 0o600))
+	b := openBolt(t, path)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for doing, err := range map[string]error{
+		"list":   second(b.ListLinks(ctx, broker.Key{}, math.MaxInt)),
+		"backup": second(b.Backup(ctx, newPath(t), nil)),
+	} {
+		if err == nil || ctx.Err() != nil {
+			t.Errorf("%s: error %v, context %v", doing, err, ctx.Err())
+		}
+	}
+}
+
+// repeatPage overwrites the page on which one record lies with that of another, and leaves it its number.
+func repeatPage(t *testing.T, file []byte, from, to broker.Key) {
+	t.Helper()
+	source, target := leafOf(t, file, from), leafOf(t, file, to)
+	copy(target[8:], source[8:])
+}
+
+// leafOf gives the page whose record a key's is: its flags say leaf, and the key stands before a record's version.
+func leafOf(t *testing.T, file []byte, key broker.Key) []byte {
+	t.Helper()
+	const leaf = 2
+	for at := 0; at+4096 <= len(file); at += 4096 {
+		page := file[at : at+4096]
+		if page[8] == leaf && bytes.Contains(page, append(key[:], 1)) {
+			return page
+		}
+	}
+	t.Fatalf("no page holds %s", key)
+	return nil
 }

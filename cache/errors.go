@@ -33,3 +33,11 @@ func noURL() error { return broker.Errorf(broker.NotFound, "no link that is stor
 func noLink(key broker.Key) error {
 	return broker.Errorf(broker.NotFound, "no link is stored under %s", key)
 }
+
+func noAlias(slug string) error {
+	return broker.Errorf(broker.NotFound, "no alias is stored under the slug %q", slug)
+}
+
+func aliasChanged(slug string) error {
+	return broker.Errorf(broker.Conflict, "somebody else has changed the alias %q", slug)
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -15,6 +16,11 @@ var (
 	EncodeLink = encodeLink
 	DecodeLink = decodeLink
 	Seal       = seal
+
+	EncodeAlias  = encodeAlias
+	DecodeAlias  = decodeAlias
+	EncodeCounts = encodeCounts
+	DecodeCounts = decodeCounts
 )
 
 // RecordHeader is the length of what precedes a record's body.
@@ -30,6 +36,34 @@ func IsDamage(err error) bool {
 func KeyOfBody(body []byte) broker.Key {
 	link, _ := readBody(body)
 	return link.Target.Key()
+}
+
+// SlugOfBody gives the slug that a body repeats.
+func SlugOfBody(body []byte) (slug []byte) {
+	_ = eachField(body, string(body), func(f field) error {
+		if f.number == fieldSlug {
+			slug = []byte(f.text)
+		}
+		return nil
+	})
+	return slug
+}
+
+// StatKey gives the key under which a stat is kept.
+func StatKey(stat broker.Stat) []byte {
+	r := rangeFor(stat)
+	return r.key()
+}
+
+// ScanStats searches a range as the store does, in whatever seek finds.
+func ScanStats(seek func(key string) string, series string, grain broker.Grain, from, to time.Time) (found []string) {
+	for r := rangeOf(statSeries{series, grain}, from, to); r.from < r.to; {
+		key := seek(string(r.key()))
+		if _, mine := r.advance([]byte(key)); mine {
+			found = append(found, key)
+		}
+	}
+	return found
 }
 
 // OpenBolt opens a file without the memory layer and without looking it over, and makes it if there is none.

@@ -122,6 +122,37 @@ func (l *Layer) ReserveQuota(ctx context.Context, account, day string, n, limit 
 	return q.granted, q.total, err
 }
 
+// PutAlias stores an alias. If the context ends first, it may be stored all the same.
+func (l *Layer) PutAlias(ctx context.Context, alias broker.Alias, replaces string) error {
+	return l.pass(ctx, func() error { return l.Store.PutAlias(ctx, alias, replaces) })
+}
+
+// DeleteAlias forgets an alias.
+func (l *Layer) DeleteAlias(ctx context.Context, slug, etag string) error {
+	return l.pass(ctx, func() error { return l.Store.DeleteAlias(ctx, slug, etag) })
+}
+
+// AddStats adds counts. If the context ends first, they may be added all the same.
+func (l *Layer) AddStats(ctx context.Context, stats []broker.Stat) error {
+	return l.pass(ctx, func() error { return l.Store.AddStats(ctx, stats) })
+}
+
+// DeleteStats forgets a series.
+func (l *Layer) DeleteStats(ctx context.Context, series string) error {
+	return l.pass(ctx, func() error { return l.Store.DeleteStats(ctx, series) })
+}
+
+// PurgeStats deletes what was counted hour by hour before a moment.
+func (l *Layer) PurgeStats(ctx context.Context, before time.Time, limit int) (int, error) {
+	return apart(ctx, l, func() (int, error) { return l.Store.PurgeStats(ctx, before, limit) })
+}
+
+// pass writes what memory keeps nothing of.
+func (l *Layer) pass(ctx context.Context, write func() error) error {
+	_, err := apart(ctx, l, func() (struct{}, error) { return struct{}{}, write() })
+	return err
+}
+
 // Close waits for the writes in flight and closes the store below.
 func (l *Layer) Close() error {
 	l.writes.close()

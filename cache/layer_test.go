@@ -65,6 +65,31 @@ func (s *slow) ReserveQuota(ctx context.Context, account, day string, n, limit i
 	return s.Store.ReserveQuota(ctx, account, day, n, limit)
 }
 
+func (s *slow) PutAlias(ctx context.Context, alias broker.Alias, replaces string) error {
+	defer time.Sleep(time.Second)
+	return s.Store.PutAlias(ctx, alias, replaces)
+}
+
+func (s *slow) DeleteAlias(ctx context.Context, slug, etag string) error {
+	defer time.Sleep(time.Second)
+	return s.Store.DeleteAlias(ctx, slug, etag)
+}
+
+func (s *slow) AddStats(ctx context.Context, stats []broker.Stat) error {
+	defer time.Sleep(time.Second)
+	return s.Store.AddStats(ctx, stats)
+}
+
+func (s *slow) DeleteStats(ctx context.Context, series string) error {
+	defer time.Sleep(time.Second)
+	return s.Store.DeleteStats(ctx, series)
+}
+
+func (s *slow) PurgeStats(ctx context.Context, before time.Time, limit int) (int, error) {
+	defer time.Sleep(time.Second)
+	return s.Store.PurgeStats(ctx, before, limit)
+}
+
 func TestAHitAsksNoStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		below := &slow{Store: cache.NewMemory()}
@@ -165,6 +190,58 @@ func TestAWriteThatOutlivesItsCallerIsNotMissed(t *testing.T) {
 		wantLink(t, layer, fresh)
 		wantErr(t, layer.PutLink(t.Context(), old), broker.StoreFailed)
 	})
+}
+
+// TestAWriteOfWhatMemoryDoesNotKeepOutlivesItsCallerToo: nobody waits for the disk beyond his deadline, and Close
+// waits for the disk.
+func TestAWriteOfWhatMemoryDoesNotKeepOutlivesItsCallerToo(t *testing.T) {
+	old := aliasOf("old")
+	for name, write := range map[string]func(ctx context.Context, s broker.Store) error{
+		"put alias":    func(ctx context.Context, s broker.Store) error { return s.PutAlias(ctx, aliasOf("new"), "") },
+		"delete alias": func(ctx context.Context, s broker.Store) error { return s.DeleteAlias(ctx, "old", old.ETag()) },
+		"add stats": func(ctx context.Context, s broker.Store) error {
+			return s.AddStats(ctx, []broker.Stat{total("v", visits(1))})
+		},
+		"delete stats": func(ctx context.Context, s broker.Store) error { return s.DeleteStats(ctx, "v") },
+		"purge stats":  func(ctx context.Context, s broker.Store) error { return second(s.PurgeStats(ctx, date(2100), 9)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				layer := cache.NewLayer(&slow{Store: cache.NewMemory()}, 10)
+				putAlias(t, layer, old)
+				addStats(t, layer, hourly("v", 0, visits(1)), total("v", visits(1)))
+				before := stateOf(t, layer)
+				ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+				defer cancel()
+				begin := time.Now()
+				err := write(ctx, layer)
+				wantErr(t, err, broker.StoreFailed)
+				if !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != 100*time.Millisecond {
+					t.Errorf("error %v after %v", err, time.Since(begin))
+				}
+				noErr(t, layer.Close())
+				if time.Since(begin) != time.Second {
+					t.Errorf("closed after %v, while the write was on its way", time.Since(begin))
+				}
+				if stateOf(t, layer) == before {
+					t.Error("the write was given up")
+				}
+				wantErr(t, write(t.Context(), layer), broker.StoreFailed)
+			})
+		})
+	}
+}
+
+// stateOf tells what of aliases and counts is kept.
+func stateOf(t *testing.T, s broker.Store) string {
+	t.Helper()
+	aliases, err := s.ListAliases(t.Context(), "", 10)
+	noErr(t, err)
+	hours, err := s.Stats(t.Context(), "v", broker.Hourly, midnight, date(2100))
+	noErr(t, err)
+	totals, err := s.Stats(t.Context(), "v", broker.Total, midnight, midnight)
+	noErr(t, err)
+	return fmt.Sprint(slugs(aliases), hours, totals)
 }
 
 func TestAFailedPutLeavesTheOldLink(t *testing.T) {

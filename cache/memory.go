@@ -26,6 +26,10 @@ type Memory struct {
 	clients   map[string]broker.Client
 	audit     []broker.AuditEntry // ascending
 	lastAudit uint64
+
+	aliases map[string][]byte
+	slugs   []string // of aliases, in order
+	stats   map[statSeries]map[uint64]map[string]uint64
 }
 
 type quotaDay struct{ account, day string }
@@ -39,6 +43,9 @@ func NewMemory() *Memory {
 		blobs:  make(map[string][]byte),
 
 		clients: make(map[string]broker.Client),
+
+		aliases: make(map[string][]byte),
+		stats:   make(map[statSeries]map[uint64]map[string]uint64),
 	}
 }
 

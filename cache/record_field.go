@@ -33,6 +33,27 @@ func appendMoment(b []byte, field protowire.Number, t time.Time) []byte {
 	return protowire.AppendFixed64(b, uint64(t.UnixNano()))
 }
 
+// appendNested writes what may be empty and still be there.
+func appendNested(b []byte, field protowire.Number, body []byte) []byte {
+	b = protowire.AppendTag(b, field, protowire.BytesType)
+	return protowire.AppendBytes(b, body)
+}
+
+// The fields of a timestamp, which are protobuf's own. Unlike a moment it reaches over all years.
+const (
+	fieldSeconds protowire.Number = 1 // since 1970
+	fieldNanos   protowire.Number = 2
+)
+
+func appendTimestamp(b []byte, field protowire.Number, t time.Time) []byte {
+	if t.IsZero() {
+		return b
+	}
+	body := appendNumber(nil, fieldSeconds, uint64(t.Unix()))     //nolint:gosec // back to the same int64 when read
+	body = appendNumber(body, fieldNanos, uint64(t.Nanosecond())) //nolint:gosec // not below 0
+	return appendNested(b, field, body)
+}
+
 // field is one field of a body: a text, or a value of up to 64 bits.
 type field struct {
 	number protowire.Number
@@ -43,6 +64,23 @@ type field struct {
 func (f field) moment() time.Time {
 	return time.Unix(0, int64(f.value)).UTC() //nolint:gosec // was an int64
 }
+
+func (f field) timestamp() (time.Time, error) {
+	var seconds, nanos int64
+	err := f.each(func(f field) error {
+		switch f.number {
+		case fieldSeconds:
+			seconds = int64(f.value) //nolint:gosec // was an int64
+		case fieldNanos:
+			nanos = int64(f.value % uint64(time.Second))
+		}
+		return nil
+	})
+	return time.Unix(seconds, nanos).UTC(), err
+}
+
+// each walks over the fields of a nested body.
+func (f field) each(visit func(field) error) error { return eachField([]byte(f.text), f.text, visit) }
 
 func (f field) json() json.RawMessage {
 	if f.text == "" {

@@ -29,9 +29,12 @@ const (
 	fieldScope       protowire.Number = 14
 	fieldCloudBase   protowire.Number = 15
 	fieldExtra       protowire.Number = 16
-	fieldTitle       protowire.Number = 17
+	fieldPageTitle   protowire.Number = 17
 	fieldExpiryNever protowire.Number = 18
 	fieldAnswerExtra protowire.Number = 19
+	fieldRecent      protowire.Number = 20 // as broker.DailyUses says
+	fieldRotations   protowire.Number = 21
+	fieldAskedBy     protowire.Number = 22
 )
 
 // The fields of a cloud_base.
@@ -56,7 +59,8 @@ func encodeLink(link broker.Link) ([]byte, error) {
 	if err := storable(link); err != nil {
 		return nil, err
 	}
-	size := 80 + len(t.App) + len(t.Path) + len(t.Query) + len(link.URL) + len(t.Scope) + len(t.Extra) + len(link.Extra)
+	size := 90 + len(t.App) + len(t.Path) + len(t.Query) + len(link.URL) + len(t.Scope) + len(t.Extra) +
+		len(link.Extra) + len(link.Recent) + len(link.AskedBy)
 	b := make([]byte, headerSize, size)
 	b = appendTarget(b, t)
 	b = appendText(b, fieldURL, link.URL)
@@ -66,6 +70,9 @@ func encodeLink(link broker.Link) ([]byte, error) {
 	b = appendNumber(b, fieldUses, link.Uses)
 	b = appendNumber(b, fieldPinned, protowire.EncodeBool(link.Pinned))
 	b = appendText(b, fieldAnswerExtra, string(link.Extra))
+	b = appendText(b, fieldRecent, string(link.Recent))
+	b = appendNumber(b, fieldRotations, link.Rotations)
+	b = appendText(b, fieldAskedBy, link.AskedBy)
 	return seal(link.Key[:], b), nil
 }
 
@@ -101,10 +108,9 @@ func appendTarget(b []byte, t broker.Target) []byte {
 	}
 	b = appendText(b, fieldScope, t.Scope)
 	if t.CloudBase != nil {
-		b = protowire.AppendTag(b, fieldCloudBase, protowire.BytesType)
-		b = protowire.AppendBytes(b, appendCloudBase(nil, t.CloudBase))
+		b = appendNested(b, fieldCloudBase, appendCloudBase(nil, t.CloudBase))
 	}
-	b = appendText(b, fieldTitle, t.Title)
+	b = appendText(b, fieldPageTitle, t.Title)
 	b = appendNumber(b, fieldExpiryNever, protowire.EncodeBool(t.Expiry.Never))
 	return appendText(b, fieldExtra, string(t.Extra))
 }
@@ -146,14 +152,7 @@ func readBody(body []byte) (broker.Link, error) {
 }
 
 func setLink(link *broker.Link, f field) error {
-	t := &link.Target
 	switch f.number {
-	case fieldApp:
-		t.App = f.text
-	case fieldPath:
-		t.Path = f.text
-	case fieldQuery:
-		t.Query = f.text
 	case fieldURL:
 		link.URL = f.text
 	case fieldGeneratedAt:
@@ -166,6 +165,28 @@ func setLink(link *broker.Link, f field) error {
 		link.Uses = f.value
 	case fieldPinned:
 		link.Pinned = protowire.DecodeBool(f.value)
+	case fieldAnswerExtra:
+		link.Extra = f.json()
+	case fieldRecent:
+		link.Recent = broker.DailyUses(f.text)
+	case fieldRotations:
+		link.Rotations = f.value
+	case fieldAskedBy:
+		link.AskedBy = f.text
+	default:
+		return setTarget(&link.Target, f)
+	}
+	return nil
+}
+
+func setTarget(t *broker.Target, f field) error {
+	switch f.number {
+	case fieldApp:
+		t.App = f.text
+	case fieldPath:
+		t.Path = f.text
+	case fieldQuery:
+		t.Query = f.text
 	case fieldKind:
 		t.Kind = broker.Kind(f.text)
 	case fieldEnv:
@@ -178,15 +199,13 @@ func setLink(link *broker.Link, f field) error {
 		t.Scope = f.text
 	case fieldCloudBase:
 		t.CloudBase = &broker.CloudBase{}
-		return eachField([]byte(f.text), f.text, func(f field) error { return setCloudBase(t.CloudBase, f) })
+		return f.each(func(f field) error { return setCloudBase(t.CloudBase, f) })
 	case fieldExtra:
 		t.Extra = f.json()
-	case fieldTitle:
+	case fieldPageTitle:
 		t.Title = f.text
 	case fieldExpiryNever:
 		t.Expiry.Never = protowire.DecodeBool(f.value)
-	case fieldAnswerExtra:
-		link.Extra = f.json()
 	}
 	return nil
 }

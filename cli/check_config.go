@@ -27,6 +27,9 @@ that each setting has and where it was set. Secrets and keys print as [redacted]
 			for _, warning := range settings.Warnings {
 				fmt.Fprintln(cmd.ErrOrStderr(), "linkbroker: warning:", warning)
 			}
+			if hint := settings.hint(); hint != "" {
+				fmt.Fprintln(cmd.ErrOrStderr(), "linkbroker: hint: public_url", hint)
+			}
 			return settings.Print(cmd.OutOrStdout())
 		},
 	}

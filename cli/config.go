@@ -61,8 +61,11 @@ type AppConfig struct {
 	Share           string           `koanf:"share"`
 	Expiry          string           `koanf:"expiry"`
 	ExpireTimeGrain time.Duration    `koanf:"expire_time_grain"`
+	Splice          bool             `koanf:"splice"`
 	LinkHosts       []string         `koanf:"link_hosts"`
+	FallbackHosts   []string         `koanf:"fallback_hosts"`
 	QuotaTimezone   string           `koanf:"quota_timezone"`
+	BatchReserve    float64          `koanf:"batch_reserve"`
 	PrewarmReserve  float64          `koanf:"prewarm_reserve"`
 	PassThrough     []string         `koanf:"pass_through"`
 
@@ -111,6 +114,7 @@ type JobsConfig struct {
 	Prewarm  string `koanf:"prewarm"`
 	Flush    string `koanf:"flush"`
 	Verify   string `koanf:"verify"`
+	Census   string `koanf:"census"`
 	Backup   string `koanf:"backup"`
 }
 
@@ -118,7 +122,9 @@ type JobsConfig struct {
 type jobSchedule struct{ name, schedule string }
 
 func (j JobsConfig) all() []jobSchedule {
-	return []jobSchedule{{"purge", j.Purge}, {"prewarm", j.Prewarm}, {"flush", j.Flush}, {"verify", j.Verify}, {"backup", j.Backup}}
+	return []jobSchedule{
+		{"purge", j.Purge}, {"prewarm", j.Prewarm}, {"flush", j.Flush}, {"verify", j.Verify}, {"census", j.Census}, {"backup", j.Backup},
+	}
 }
 
 // BackupConfig says where backups go.
@@ -161,6 +167,7 @@ func DefaultConfig() Config {
 			Purge:    "@every 1m",
 			Prewarm:  "@every 5m",
 			Flush:    "@every 5s",
+			Census:   "@every 1m",
 			Backup:   "30 3 * * *",
 		},
 		Limits: defaultLimits(),
@@ -184,6 +191,7 @@ func DefaultApp() AppConfig {
 		ExpireTimeGrain: time.Hour,
 		LinkHosts:       []string{"wxaurl.cn", "wxmpurl.cn"},
 		QuotaTimezone:   "Asia/Shanghai",
+		BatchReserve:    0.2,
 		PrewarmReserve:  0.5,
 
 		ShortLinkQuota:      1_000_000,

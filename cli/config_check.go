@@ -155,8 +155,12 @@ func (l *loader) checkApps(apps []AppConfig) {
 		if app.ExpireTimeGrain < 0 || app.ExpireTimeGrain > 24*time.Hour {
 			l.refuse(at+".expire_time_grain", "must be from 0 (exact) to 24h")
 		}
+		if len(app.LinkHosts) == 0 {
+			l.refuse(at+".link_hosts", "is empty: no link could be handed out")
+		}
 		l.checkHosts(at+".link_hosts", app.LinkHosts)
 		l.checkPassThrough(at+".pass_through", app.PassThrough)
+		l.checkHosts(at+".fallback_hosts", app.FallbackHosts)
 	}
 }
 
@@ -183,8 +187,10 @@ func (l *loader) checkQuota(at string, app AppConfig) {
 	if app.PermanentShortLinks < 1 {
 		l.refuse(at+".permanent_short_links", "must be 1 or more")
 	}
-	if !(app.PrewarmReserve > 0 && app.PrewarmReserve <= 1) {
-		l.refuse(at+".prewarm_reserve", "must be a share of daily_quota above 0 and up to 1")
+	for name, share := range map[string]float64{"batch_reserve": app.BatchReserve, "prewarm_reserve": app.PrewarmReserve} {
+		if !(share > 0 && share <= 1) { // not so for NaN either
+			l.refuse(at+"."+name, "must be a share of daily_quota above 0 and up to 1")
+		}
 	}
 	l.checkZone(at+".quota_timezone", app.QuotaTimezone)
 }
@@ -197,12 +203,9 @@ func (l *loader) checkZone(path, zone string) {
 }
 
 func (l *loader) checkHosts(path string, hosts []string) {
-	if len(hosts) == 0 {
-		l.refuse(path, "is empty: no link could be handed out")
-	}
 	for _, host := range hosts {
-		if u, err := url.Parse("https://" + host); err != nil || u.Host != host || host == "" {
-			l.refuse(path, "must be host names such as wxaurl.cn, without https://")
+		if u, err := url.Parse("https://" + host); err != nil || u.Host != host || host == "" || host != strings.ToLower(host) {
+			l.refuse(path, "must be host names such as wxaurl.cn, in lower case and without https://")
 		}
 	}
 }

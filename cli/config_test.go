@@ -135,6 +135,10 @@ func TestConfigRefuses(t *testing.T) {
 		"an unknown expiry":                 {"apps:\n- expiry: soon\n", nil, `apps[0].expiry: must be one of exact, at_least`},
 		"a grain of more than a day":        {"apps:\n- expire_time_grain: 48h\n", nil, `apps[0].expire_time_grain: must be from 0`},
 		"a link host with its scheme":       {"apps:\n- link_hosts: ['https://wxaurl.cn']\n", nil, `apps[0].link_hosts: must be host names`},
+		"a fallback host with a path":       {"apps:\n- fallback_hosts: [a.example/x]\n", nil, `config.yaml:2: apps[0].fallback_hosts: must be host names`},
+		"a fallback host in capitals":       {"apps:\n- fallback_hosts: [Shop.example]\n", nil, `apps[0].fallback_hosts: must be host names such as wxaurl.cn, in lower case`},
+		"splicing in other words":           {"apps:\n- splice: on\n", nil, `config.yaml:2: apps[0].splice: must be true or false`},
+		"no reserve against batches":        {"apps:\n- batch_reserve: 0\n", nil, `apps[0].batch_reserve: must be a share`},
 		"no link host":                      {"apps:\n- link_hosts: []\n", nil, `config.yaml:2: apps[0].link_hosts: is empty`},
 		"an unknown time zone":              {"apps:\n- quota_timezone: Mars/Base\n", nil, `apps[0].quota_timezone: must be the name of a time zone`},
 		"the machine's own time zone":       {"jobs: {timezone: Local}\n", nil, `jobs.timezone: must be the name of a time zone`},
@@ -254,6 +258,14 @@ func TestConfigAccepts(t *testing.T) {
 			"",
 			[]string{"LINKBROKER_APPS_0_LINK_HOSTS=a.cn, b.cn"},
 			func(c cli.Config) bool { return slices.Equal(c.Apps[0].LinkHosts, []string{"a.cn", "b.cn"}) },
+		},
+		"fallback hosts, splice and a reserve": {
+			"",
+			[]string{"LINKBROKER_APPS_0_FALLBACK_HOSTS=shop.example,localhost:8443", "LINKBROKER_APPS_0_SPLICE=true", "LINKBROKER_APPS_0_BATCH_RESERVE=1"},
+			func(c cli.Config) bool {
+				app := c.Apps[0]
+				return slices.Equal(app.FallbackHosts, []string{"shop.example", "localhost:8443"}) && app.Splice && app.BatchReserve == 1
+			},
 		},
 		"a job turned off":          {"jobs: {backup: ''}\n", nil, func(c cli.Config) bool { return c.Jobs.Backup == "" }},
 		"digits grouped":            {"cache: {memory_links: 1_000}\n", nil, func(c cli.Config) bool { return c.Cache.MemoryLinks == 1000 }},
@@ -481,7 +493,7 @@ func TestExampleConfig(t *testing.T) {
 
 	want := cli.DefaultConfig()
 	app := cli.DefaultApp()
-	app.AppID, app.Secret = "wx0123456789abcdef", "s"
+	app.AppID, app.Secret, app.FallbackHosts = "wx0123456789abcdef", "s", []string{}
 	app.FallbackURLs, app.PassThrough, app.TokenSource.Headers = []string{}, []string{}, []cli.HeaderConfig{}
 	want.Apps = []cli.AppConfig{app}
 	want.Clients = []cli.ClientConfig{

@@ -2,7 +2,10 @@
 
 package cli
 
-import "syscall"
+import (
+	"os"
+	"syscall"
+)
 
 // freeDisk says how many bytes the disk that holds a path still takes from us.
 func freeDisk(path string) (uint64, error) {
@@ -17,4 +20,9 @@ func freeDisk(path string) (uint64, error) {
 func mayWrite(dir string) bool {
 	const writeAndSearch = 2 | 1
 	return syscall.Access(dir, writeAndSearch) == nil
+}
+
+// lockFile keeps other processes from locking an open file, until it is closed.
+func lockFile(file *os.File) error {
+	return syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 }

@@ -29,6 +29,17 @@ func (d *diagnosis) examineSettings(s *Settings) {
 	if len(d.Findings) == before {
 		d.add(fine, "settings", "none is unsafe", "")
 	}
+	if hint := s.hint(); hint != "" {
+		d.add(fine, "public_url", hint, "")
+	}
+}
+
+// hint names a setting that is missed only by those who use what it is for.
+func (s *Settings) hint() string {
+	if s.PublicURL != "" {
+		return ""
+	}
+	return "is not set, and the QR codes of aliases need it: https:// and the name by which visitors reach this broker"
 }
 
 // examinePublishable looks after keys that everybody knows.

@@ -2,7 +2,10 @@ package cli
 
 import (
 	"crypto/tls"
+	"errors"
+	"io"
 	"log/slog"
+	"strings"
 
 	"linkbroker/broker"
 	"linkbroker/wechat"
@@ -21,4 +24,89 @@ func NewCertificate(files TLSConfig, logger *slog.Logger) (func() (*tls.Certific
 		return nil, err
 	}
 	return func() (*tls.Certificate, error) { return c.get(nil) }, nil
+}
+
+// SheetRow is a row of a file as tests see it: what is sent for it, and how it begins in the output.
+type SheetRow struct {
+	Line    int
+	Request string
+	Begin   string
+}
+
+// ReadSheet reads the input of a batch.
+func ReadSheet(name, text string) (rows []SheetRow, head string, err error) {
+	of, err := formOf(name)
+	if err != nil {
+		return nil, "", err
+	}
+	input, err := openInput(of, strings.NewReader(text))
+	if err != nil {
+		return nil, "", err
+	}
+	for {
+		r, err := input.next()
+		if errors.Is(err, io.EOF) {
+			return rows, string(input.outputHead()), nil
+		}
+		if err != nil {
+			return nil, "", err
+		}
+		rows = append(rows, SheetRow{r.line, string(input.request(r)), string(r.text)})
+	}
+}
+
+// WriteOutput writes the output of an input in which row n has the n-th of the links, or an error where that is empty.
+func WriteOutput(name, text string, link func(n int) string) (string, error) {
+	of, err := formOf(name)
+	if err != nil {
+		return "", err
+	}
+	input, err := openInput(of, strings.NewReader(text))
+	if err != nil {
+		return "", err
+	}
+	out := input.outputHead()
+	for n := 0; ; n++ {
+		r, err := input.next()
+		if errors.Is(err, io.EOF) {
+			return string(out), nil
+		}
+		if err != nil {
+			return "", err
+		}
+		result := result{URL: link(n), Key: "k", ExpiresAt: "2027-01-31T08:00:00Z", Outcome: "miss"}
+		if result.URL == "" {
+			result.Key, result.ExpiresAt, result.Outcome, result.Error = "", "", "", "=refused, \"quoted\"\nor not"
+		}
+		out = input.appendOutput(out, r, result)
+	}
+}
+
+// Resume reads how far an output has come. With a whole output of an earlier run it is one of a retry.
+func Resume(name, text, part, earlier string) (done int, keep int64, err error) {
+	of, err := formOf(name)
+	if err != nil {
+		return 0, 0, err
+	}
+	s := &source{of: of}
+	if s.input, err = openInput(of, strings.NewReader(text)); err != nil {
+		return 0, 0, err
+	}
+	if earlier != "" {
+		if s.earlier, err = openOutput(of, strings.NewReader(earlier), s.input); err != nil {
+			return 0, 0, err
+		}
+	}
+	size, err := trimZeros(strings.NewReader(part), int64(len(part)))
+	if err != nil {
+		return 0, 0, err
+	}
+	keep, err = s.resume(strings.NewReader(part), size, func(result) { done++ })
+	for err == nil && s.earlier != nil { // what was done before is looked at up to its end
+		_, err = s.next()
+	}
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return done, keep, err
 }

@@ -221,7 +221,7 @@ func newLinksVerify() *cobra.Command {
 	return cmd
 }
 
-func linkPath(cmd *cobra.Command, text string) (path string, a *admin, err error) {
+func linkPath(cmd *cobra.Command, text string) (path string, a *remote, err error) {
 	key, err := broker.ParseKey(text)
 	if err != nil {
 		return "", nil, fmt.Errorf("%.40q is not the key of a link, which is 32 digits of 0-9 a-f", text)

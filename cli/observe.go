@@ -32,7 +32,7 @@ func newEventLog(logger *slog.Logger, clock broker.Clock) *eventLog {
 }
 
 func (e *eventLog) observe(event broker.Event) {
-	if event.Name == broker.Answered || event.Name == broker.CallEnded || event.Name == broker.QueryEnded || !e.due(eventKind{event.Name, event.App}) {
+	if isRoutine(event.Name) || !e.due(eventKind{event.Name, event.App}) {
 		return
 	}
 	logger := e.logger.With("app", event.App, "error", event.Err)
@@ -62,6 +62,16 @@ func (e *eventLog) observeToken(fetch wechat.TokenFetch) {
 	}
 	if fetch.KeepErr != nil && e.due(eventKind{"token_not_kept", fetch.App}) {
 		e.logger.Warn("the access token could not be kept: a restart will fetch another, which ends this one", "app", fetch.App, "error", fetch.KeepErr)
+	}
+}
+
+// isRoutine reports whether something happens all the time, and is counted instead.
+func isRoutine(name broker.EventName) bool {
+	switch name { //nolint:exhaustive // the others are rare
+	case broker.Answered, broker.CallEnded, broker.QueryEnded, broker.Visited:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -40,7 +42,7 @@ func serveSandbox(ctx context.Context, cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer fake.stop()
-	cfg.Apps[0].BaseURL = fake.url
+	cfg.Apps[0].BaseURL, cfg.PublicURL = fake.url, localURL(cfg.Listen)
 	s, err := newService(ctx, cfg, store, logger)
 	if err != nil {
 		return unlessStopped(ctx, err)
@@ -62,6 +64,15 @@ func sandboxSettings(cmd *cobra.Command) (*Settings, error) {
 		Flags: cmd.Flags(),
 		Now:   time.Now(),
 	})
+}
+
+// localURL is how visitors of this machine reach a listener; empty where its port is not known yet.
+func localURL(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil || port == "0" {
+		return ""
+	}
+	return "http://" + net.JoinHostPort(cmp.Or(host, "127.0.0.1"), port)
 }
 
 // sandboxKeyName is the blob that holds the sandbox's API key.
@@ -92,6 +103,10 @@ All links, and upkeep:
   export LINKBROKER_KEY=%[3]s LINKBROKER_URL=%[2]s
   %[4]s links list
   %[4]s jobs list
+
+An address that never ends, and where it leads:
+  %[4]s aliases put spring --path=pages/sale
+  curl -si %[1]s/l/spring
 
 To open: %[1]s/docs
 

@@ -18,6 +18,7 @@ import (
 	"linkbroker/cache"
 	"linkbroker/handlers"
 	"linkbroker/jobs"
+	"linkbroker/web"
 	"linkbroker/wechat"
 )
 
@@ -75,9 +76,13 @@ func newService(ctx context.Context, cfg Config, store *cache.Store, logger *slo
 		return nil, err
 	}
 	s.measure(metrics)
+	pages, err := handlers.NewPages(web.Files(), zone(cfg.Jobs.Timezone), time.Now)
+	if err != nil {
+		return nil, err
+	}
 	return s, s.listen(ctx, cfg, handlers.Config{
 		Broker: s.broker, Clients: clients, Tokens: tokens, Jobs: s.upkeep, Metrics: metrics, Clock: time.Now,
-		Logger: logger, Version: build(), PublicURL: cfg.publicURL(), Ready: s.ready,
+		Logger: logger, Version: build(), PublicURL: cfg.publicURL(), Ready: s.ready, Pages: pages,
 		Forwarding: handlers.Forwarding{To: s.wechat, Paths: cfg.forwarding(), Deadline: cfg.Deadline},
 		AdminURL:   cfg.adminURL(), TrustedProxies: cfg.trustedProxies(), Limits: func() handlers.Limits { return *s.limits.Load() },
 	})
@@ -200,7 +205,7 @@ func (s *service) ready(ctx context.Context) (degraded []string, err error) {
 // measure adds the figures that only the parts themselves know.
 func (s *service) measure(metrics *handlers.Metrics) {
 	metrics.WatchQuota(func(ctx context.Context) ([]broker.Quota, error) {
-		s.broker.RefreshVisits(ctx)
+		s.broker.RefreshOpenings(ctx)
 		return s.broker.Quotas(ctx)
 	})
 	metrics.WatchJobs(s.upkeep.Statuses, time.Now)

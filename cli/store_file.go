@@ -154,6 +154,7 @@ disk needs room for both. The broker must not be running.`,
 // report is cache.Report as JSON.
 type report struct {
 	Links        int   `json:"links"`
+	Aliases      int   `json:"aliases"`
 	Damaged      int   `json:"damaged"`
 	Unlisted     int   `json:"unlisted"`
 	LeadsNowhere int   `json:"leads_nowhere"`
@@ -201,6 +202,7 @@ not be running.`,
 func reportTable(r cache.Report) table {
 	return table{
 		{"links", strconv.Itoa(r.Links)},
+		{"aliases", strconv.Itoa(r.Aliases)},
 		{"damaged records", strconv.Itoa(r.Damaged)},
 		{"links never purged", strconv.Itoa(r.Unlisted)},
 		{"ends of no link", strconv.Itoa(r.LeadsNowhere)},

@@ -25,6 +25,7 @@ func newUpkeep(cfg Config, b *broker.Broker, clients *broker.Clients, store *cac
 			counts, err := b.Flush(ctx)
 			return counts, errors.Join(err, clients.Flush(ctx))
 		}},
+		{Name: "census", Schedule: cfg.Jobs.Census, AtStart: true, Run: b.TakeCensus},
 	}
 	if cfg.Backup.Dir != "" && strings.HasPrefix(cfg.Store, "bolt://") {
 		copies := backups{store: store, dir: cfg.Backup.Dir, keep: cfg.Backup.Keep}

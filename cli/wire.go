@@ -27,6 +27,9 @@ func (c Config) policy(observe func(broker.Event)) broker.Policy {
 			AtLeast:         app.Expiry == expiryAtLeast,
 			ExactExpiry:     app.ExpireTimeGrain == 0,
 			ExpireTimeGrain: app.ExpireTimeGrain,
+			Splice:          app.Splice,
+			FallbackHosts:   app.FallbackHosts,
+			BatchReserve:    app.BatchReserve,
 			PrewarmReserve:  app.PrewarmReserve,
 
 			ShortLinkQuota:      app.ShortLinkQuota,

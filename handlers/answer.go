@@ -37,16 +37,25 @@ func (a *api) answer(c *gin.Context, answer broker.Answer, public bool) {
 
 // appendAnswer appends the JSON of an answer. It is written out because it is made for every hit.
 func appendAnswer(b []byte, answer broker.Answer) []byte {
+	return append(appendFields(append(b, '{'), answer), "}\n"...)
+}
+
+// appendFields appends the members of the JSON of an answer.
+func appendFields(b []byte, answer broker.Answer) []byte {
 	link := answer.Link
-	b = append(b, `{"key":"`...)
+	b = append(b, `"key":"`...)
 	b = hex.AppendEncode(b, link.Key[:])
-	b = appendString(append(b, `","url":`...), link.URL)
+	b = appendString(append(b, `","url":`...), answer.URL())
 	b = appendString(append(b, `,"kind":`...), string(link.Target.Kind))
 	b = appendString(append(b, `,"app":`...), link.Target.App)
 	b = appendTime(append(b, `,"generated_at":"`...), link.GeneratedAt)
 	b = appendTime(append(b, `","expires_at":"`...), link.ExpiresAt)
 	b = appendString(append(b, `","outcome":`...), string(answer.Outcome))
-	return append(b, "}\n"...)
+	b = strconv.AppendBool(append(b, `,"spliced":`...), answer.CQ != "")
+	if answer.Unspliced != "" {
+		b = appendString(append(b, `,"unspliced":`...), answer.Unspliced)
+	}
+	return b
 }
 
 // writeCacheFacts says in headers where an answer comes from, in the words of RFC 9211 where it has some.
@@ -91,6 +100,9 @@ var (
 	contentProblem = []string{"application/problem+json; charset=utf-8"}
 	contentHTML    = []string{"text/html; charset=utf-8"}
 	contentYAML    = []string{"application/yaml; charset=utf-8"}
+	contentNDJSON  = []string{"application/x-ndjson; charset=utf-8"}
+	contentSVG     = []string{"image/svg+xml; charset=utf-8"}
+	contentCSV     = []string{"text/csv; charset=utf-8; header=present"}
 )
 
 func writeBytes(c *gin.Context, status int, contentType []string, body []byte) {

@@ -28,7 +28,7 @@ func docs(publicURL string) func(*gin.Context, caller) error {
 	if err != nil {
 		panic(err) // of files that are part of the program, which a test renders
 	}
-	policy := pagePolicy(docsCSS, "'none'")
+	policy := pagePolicy(docsCSS)
 	return func(c *gin.Context, _ caller) error {
 		c.Writer.Header()["Content-Security-Policy"] = policy
 		writeBytes(c, http.StatusOK, contentHTML, page)

@@ -45,15 +45,16 @@ const systemError = -1
 //
 //nolint:gochecknoglobals // a constant table
 var refusals = map[broker.Code]refusal{
-	broker.InvalidPath:      {422, 0, "The path is refused", "Give the page's path without a query; the page must be in the released version."},
-	broker.InvalidQuery:     {422, 0, "The query is refused", "Percent-encode what is outside WeChat's alphabet; at most 1024 characters."},
-	broker.InvalidExpiry:    {422, 0, "The expiry is refused", "Leave the expire fields out for a link that is renewed by itself."},
-	broker.InvalidEnv:       {422, 0, "The env_version is refused", "It is one of release, trial and develop."},
-	broker.InvalidArgument:  {422, 0, "A field is refused", "See the detail."},
-	broker.InvalidLeastLife: {422, 0, "The least life is refused", "Ask for less: at most two thirds of the life such a link has."},
-	broker.UnknownApp:       {400, 40013, "No such mini program", "Name the appid of a mini program that is configured here."},
-	broker.NotFound:         {404, 85403, "Not found", "It may have been deleted or purged."},
-	broker.NotCached:        {403, 48001, "Not in the cache", "This key may only read. Ask with a key of role generate."},
+	broker.InvalidPath:        {422, 0, "The path is refused", "Give the page's path without a query; the page must be in the released version."},
+	broker.InvalidQuery:       {422, 0, "The query is refused", "Percent-encode what is outside WeChat's alphabet; at most 1024 characters."},
+	broker.InvalidExpiry:      {422, 0, "The expiry is refused", "Leave the expire fields out for a link that is renewed by itself."},
+	broker.InvalidEnv:         {422, 0, "The env_version is refused", "It is one of release, trial and develop."},
+	broker.InvalidArgument:    {422, 0, "A field is refused", "See the detail."},
+	broker.InvalidLeastLife:   {422, 0, "The least life is refused", "Ask for less: at most two thirds of the life such a link has."},
+	broker.UnknownApp:         {400, 40013, "No such mini program", "Name the appid of a mini program that is configured here."},
+	broker.NotFound:           {404, 85403, "Not found", "It may have been deleted or purged."},
+	broker.PreconditionFailed: {412, systemError, "The precondition does not hold", "Read it again, and repeat the change with the ETag it has now."},
+	broker.NotCached:          {403, 48001, "Not in the cache", "This key may only read. Ask with a key of role generate."},
 
 	broker.AppNotReleased: {502, 0, "The mini program is not released", "Release a version in WeChat's console."},
 	broker.AppForbidden:   {502, 0, "The mini program may not do this", "Check its permissions and its standing in WeChat's console."},
@@ -86,17 +87,10 @@ var refusals = map[broker.Code]refusal{
 
 // refuse tells an error in the language of the address: the one place where an answer becomes an error.
 func (a *api) refuse(c *gin.Context, err error) {
-	e, ok := errors.AsType[*broker.Error](err)
-	if !ok {
-		e = broker.Errorf(broker.Internal, "%w", err)
-	}
 	if errors.Is(err, context.Canceled) && c.Request.Context().Err() != nil {
-		e = broker.Errorf(hungUp, "the connection was closed before there was an answer") // and no failure of ours
+		err = broker.Errorf(hungUp, "the connection was closed before there was an answer") // and no failure of ours
 	}
-	r, ok := refusals[e.Code]
-	if !ok {
-		e, r = broker.Errorf(broker.Internal, "an error of the unknown code %q: %w", e.Code, err), refusals[broker.Internal]
-	}
+	r, e := judge(err)
 	if e.Code == broker.Internal {
 		a.Logger.Error("a request met a defect", "route", c.FullPath(), "error", err)
 	}
@@ -107,19 +101,41 @@ func (a *api) refuse(c *gin.Context, err error) {
 		refuseAsWeChat(c, r, e)
 		return
 	}
-	a.refuseWithProblem(c, r, e)
+	if !a.tellVisitor(c, r.status) && !a.tellAdministrator(c, r, e) {
+		a.refuseWithProblem(c, r, e)
+	}
+}
+
+// judge says how an error is told. One of no known code is a defect.
+func judge(err error) (refusal, *broker.Error) {
+	e, ok := errors.AsType[*broker.Error](err)
+	if !ok {
+		e = broker.Errorf(broker.Internal, "%w", err)
+	}
+	r, ok := refusals[e.Code]
+	if !ok {
+		e, r = broker.Errorf(broker.Internal, "an error of the unknown code %q: %w", e.Code, err), refusals[broker.Internal]
+	}
+	return r, e
 }
 
 // problem is a problem of RFC 9457.
 type problem struct {
-	Type    string      `json:"type"`
-	Title   string      `json:"title"`
-	Status  int         `json:"status"`
-	Detail  string      `json:"detail"`
-	Code    broker.Code `json:"code"`
-	ErrCode int         `json:"errcode,omitzero"`
-	RID     string      `json:"rid,omitempty"`
-	Hint    string      `json:"hint"`
+	Type       string      `json:"type,omitempty"` // absent in a line of a stream, as whose member it stands
+	Title      string      `json:"title"`
+	Status     int         `json:"status"`
+	Detail     string      `json:"detail"`
+	Code       broker.Code `json:"code"`
+	ErrCode    int         `json:"errcode,omitzero"`
+	RID        string      `json:"rid,omitempty"`
+	Hint       string      `json:"hint"`
+	RetryAfter int64       `json:"retry_after,omitzero"` // seconds; elsewhere a header says so
+}
+
+func (r refusal) problem(e *broker.Error) problem {
+	return problem{
+		Title: r.title, Status: r.status, Detail: r.detail(e), Code: e.Code, ErrCode: shownErrCode(e.ErrCode), RID: e.RID, Hint: r.hint,
+	}
 }
 
 func (a *api) refuseWithProblem(c *gin.Context, r refusal, e *broker.Error) {
@@ -128,16 +144,9 @@ func (a *api) refuseWithProblem(c *gin.Context, r refusal, e *broker.Error) {
 	if r.status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", "Bearer")
 	}
-	writeBytes(c, r.status, contentProblem, encode(problem{
-		Type:    a.PublicURL + "/docs#" + string(e.Code),
-		Title:   r.title,
-		Status:  r.status,
-		Detail:  r.detail(e),
-		Code:    e.Code,
-		ErrCode: shownErrCode(e.ErrCode),
-		RID:     e.RID,
-		Hint:    r.hint,
-	}))
+	p := r.problem(e)
+	p.Type = a.PublicURL + "/docs#" + string(e.Code)
+	writeBytes(c, r.status, contentProblem, encode(p))
 }
 
 // refuseAsWeChat tells an error as WeChat would. Its clients know errcode and errmsg alone, and look into nothing

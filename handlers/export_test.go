@@ -1,7 +1,11 @@
 package handlers
 
 import (
+	"context"
+	"maps"
 	"net/http"
+	"net/http/httptest"
+	"slices"
 
 	"github.com/gin-gonic/gin"
 
@@ -13,6 +17,7 @@ type RouteInfo struct {
 	Method, Path string
 	Role         broker.Role
 	Audit        string
+	Page         bool // of the admin page
 }
 
 // RoutesOf gives the table of a listener.
@@ -23,19 +28,23 @@ func RoutesOf(listener string) []RouteInfo {
 	}
 	var infos []RouteInfo
 	for _, r := range table(&api{Config: Config{Metrics: NewMetrics(nil, Version{})}}) {
-		infos = append(infos, RouteInfo{r.method, r.path, r.role, r.audit})
+		infos = append(infos, RouteInfo{r.method, r.path, r.role, r.audit, r.traits&isPage != 0})
 	}
 	return infos
 }
 
-// WithRoute gives a public listener with one route of a role, that nobody who is not let in reaches.
-func WithRoute(cfg Config, method, path string, role broker.Role) http.Handler {
+// WithRoutes gives a public listener with routes of a role that nobody who is not let in reaches. Each says its path.
+func WithRoutes(cfg Config, method string, role broker.Role, paths ...string) http.Handler {
 	a := newAPI(cfg, "public")
-	handle := func(c *gin.Context, _ caller) error {
-		c.Writer.WriteHeader(http.StatusOK)
-		return nil
+	var routes []route
+	for _, path := range paths {
+		routes = append(routes, route{method, path, role, func(c *gin.Context, _ caller) error {
+			c.Writer.Header().Set("X-Route", path)
+			c.Writer.WriteHeader(http.StatusOK)
+			return nil
+		}, "", 0})
 	}
-	return a.engine([]route{{method, path, role, handle, "", 0}})
+	return a.engine(routes)
 }
 
 // StatusOf gives what the table of errors says of a code.
@@ -49,3 +58,23 @@ var AppendAnswer = appendAnswer
 
 // WithoutCredential takes the caller's credential out of a query.
 var WithoutCredential = withoutCredential
+
+// LanguageOf is the language of a request.
+var LanguageOf = languageOf
+
+// Codes are all codes of errors.
+func Codes() []broker.Code { return slices.Collect(maps.Keys(refusals)) }
+
+// ErrorPage gives the page of an error.
+func ErrorPage(cfg Config, code broker.Code, language string) *httptest.ResponseRecorder {
+	a := newAPI(cfg, "admin")
+	a.admin = true
+	out := httptest.NewRecorder()
+	h := a.engine([]route{{http.MethodPost, "/", anybody, func(*gin.Context, caller) error {
+		return broker.Errorf(code, "oh dear")
+	}, "", isPage}})
+	r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/", nil)
+	r.Header.Set("Accept-Language", language)
+	h.ServeHTTP(out, r)
+	return out
+}

@@ -21,6 +21,9 @@ type Config struct {
 	Logger  *slog.Logger
 	Version Version
 
+	// Pages are those of the admin listener; nil if there is none.
+	Pages *Pages
+
 	// PublicURL is where the public listener is reached, without a trailing slash. It is never taken from a
 	// request: whoever sends one could make it up. Empty if it is not known.
 	PublicURL string
@@ -77,10 +80,11 @@ type api struct {
 	bodies bodies
 
 	limiters limiters
+	batches  batches
 
 	sessions    sessions // these are of the admin listener
 	crossOrigin *http.CrossOriginProtection
-	pages       pages
+	visitPages  visitPages // and these of the public one
 }
 
 func newAPI(cfg Config, listener string) *api {
@@ -92,6 +96,7 @@ func newAPI(cfg Config, listener string) *api {
 	}
 	return &api{
 		Config: cfg, count: cfg.Metrics.requests(listener), limiters: newLimiters(),
-		sessions: sessions{byID: make(map[broker.KeyDigest]session)}, crossOrigin: crossOrigin, pages: newPages(),
+		sessions: sessions{byID: make(map[broker.KeyDigest]session)}, crossOrigin: crossOrigin,
+		visitPages: newVisitPages(),
 	}
 }

@@ -47,7 +47,7 @@ func (a *api) queryScheme(data []byte) (reply, error) {
 func (a *api) inquiry(queryType int64, q broker.Question, field string) reply {
 	return func(c *gin.Context, who caller, app string) ([]byte, error) {
 		if queryType == queryVisits {
-			return a.visits(c, who, app)
+			return a.openings(c, who, app)
 		}
 		if queryType != queryLink {
 			return nil, broker.Errorf(broker.InvalidArgument, "query_type is neither 0 (what a link is) nor 1 (how many visits are left)")
@@ -64,14 +64,14 @@ func (a *api) inquiry(queryType int64, q broker.Question, field string) reply {
 }
 
 // inspect says what a link is. Links that are not stored cost a call, which whoever may only read cannot make.
-func (a *api) inspect(c *gin.Context, who caller, app string, q broker.Question) (broker.Finding, error) {
+func (a *api) inspect(c *gin.Context, who caller, app string, q broker.Question) (broker.Found, error) {
 	if who.exposed() {
-		return broker.Finding{}, broker.Errorf(broker.Forbidden, "a key that stands in web pages cannot ask about links")
+		return broker.Found{}, broker.Errorf(broker.Forbidden, "a key that stands in web pages cannot ask about links")
 	}
 	q.App, q.OnlyIfStored = app, !who.Role.Includes(broker.RoleGenerate)
 	found, err := a.Broker.Inspect(c.Request.Context(), q)
 	if err != nil {
-		return broker.Finding{}, err
+		return broker.Found{}, err
 	}
 	status := "linkbroker; fwd=miss"
 	if found.Inspected == nil {
@@ -81,15 +81,15 @@ func (a *api) inspect(c *gin.Context, who caller, app string, q broker.Question)
 	return found, nil
 }
 
-func (a *api) visits(c *gin.Context, who caller, app string) ([]byte, error) {
+func (a *api) openings(c *gin.Context, who caller, app string) ([]byte, error) {
 	if who.exposed() {
-		return nil, broker.Errorf(broker.Forbidden, "a key that stands in web pages cannot ask about visits")
+		return nil, broker.Errorf(broker.Forbidden, "a key that stands in web pages cannot ask about openings")
 	}
-	visits, err := a.Broker.Visits(c.Request.Context(), app)
+	openings, err := a.Broker.Openings(c.Request.Context(), app)
 	if err != nil {
 		return nil, err
 	}
-	return encode(map[string]any{"errcode": 0, "errmsg": "ok", "quota_info": map[string]int64{"remain_visit_quota": visits.Left}}), nil
+	return encode(map[string]any{"errcode": 0, "errmsg": "ok", "quota_info": map[string]int64{"remain_visit_quota": openings.Left}}), nil
 }
 
 // linkInfo is a link as WeChat describes it.
@@ -104,7 +104,7 @@ type linkInfo struct {
 }
 
 // infoOf describes a stored link. What was joined to it is what its page reads, for it has no query of its own then.
-func infoOf(found broker.Finding) linkInfo {
+func infoOf(found broker.Found) linkInfo {
 	t := found.Link.Target
 	info := linkInfo{
 		AppID: t.App, Path: t.Path, Query: t.Query, Env: t.Env,

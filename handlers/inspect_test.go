@@ -106,7 +106,7 @@ func TestVisitsAreAskedForOnceAMinuteOverHTTP(t *testing.T) {
 	if w.weChat.visited != 2 { // one of each mini program
 		t.Errorf("asked %d times", w.weChat.visited)
 	}
-	wantFigures(t, w.figures(), `linkbroker_visits_left{app="`+appA+`"} 5.999999e+06`)
+	wantFigures(t, w.figures(), `linkbroker_openings_left{app="`+appA+`"} 5.999999e+06`)
 }
 
 func TestInspectTellsWhatALinkIs(t *testing.T) {

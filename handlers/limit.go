@@ -16,8 +16,8 @@ import (
 // Limits hold addresses to a rate. 0 means no limit. A secret key that is good has none of these: its client's grant
 // alone says how often it may ask.
 type Limits struct {
-	AddressRequestsPerSecond float64 // with publishable keys and signatures
-	FailedAuthPerMinute      int     // wrong keys, tokens and signatures; what is beyond is told 429 instead of 401
+	AddressRequestsPerSecond float64 // with publishable keys and signatures, and for codes
+	FailedAuthPerMinute      int     // wrong keys, tokens, signatures and slugs; what is beyond is told 429 instead of 401 or 404
 	FailedLoginsPerMinute    int     // of an address, and of the beginning of a key; beyond, a good key is refused, too
 }
 
@@ -73,13 +73,8 @@ func (a *api) limits() Limits {
 func (a *api) limit(c *gin.Context, who *caller) error {
 	if who.exposed() {
 		who.address = a.address(c)
-		if rate := a.limits().AddressRequestsPerSecond; rate > 0 {
-			limit := perSecond(rate)
-			ok, left, after := a.limiters.addresses.Take(who.address, limit, a.Clock())
-			writeLimit(c.Writer.Header(), "address", limit, left)
-			if !ok {
-				return tooFast(after, "this address asks too often")
-			}
+		if err := a.limitAddress(c); err != nil {
+			return err
 		}
 	}
 	if rate := who.Grant.RequestsPerSecond; rate > 0 {
@@ -93,16 +88,39 @@ func (a *api) limit(c *gin.Context, who *caller) error {
 	return nil
 }
 
+// limitAddress counts a request against the rate that holds for its address.
+func (a *api) limitAddress(c *gin.Context) error {
+	rate := a.limits().AddressRequestsPerSecond
+	if rate <= 0 {
+		return nil
+	}
+	limit := perSecond(rate)
+	ok, left, after := a.limiters.addresses.Take(a.address(c), limit, a.Clock())
+	writeLimit(c.Writer.Header(), "address", limit, left)
+	if !ok {
+		return tooFast(after, "this address asks too often")
+	}
+	return nil
+}
+
 // throttled counts a failed authentication, and refuses in its place what comes too often from an address. It is
 // called when the credential has been looked at, so that a good one is never held up, and a wrong one costs as much
 // time before as after.
 func (a *api) throttled(c *gin.Context, err error) error {
+	if !errors.Is(err, broker.BadCredential) {
+		return err
+	}
+	return a.failed(c, err, "too many wrong credentials come from this address")
+}
+
+// failed counts a guess against its address, and gives its error or, beyond the limit, that there were too many.
+func (a *api) failed(c *gin.Context, err error, tooMany string) error {
 	most := a.limits().FailedAuthPerMinute
-	if most == 0 || !errors.Is(err, broker.BadCredential) {
+	if most == 0 {
 		return err
 	}
 	if ok, _, after := a.limiters.failures.Take(a.address(c), perMinute(most), a.Clock()); !ok {
-		return tooFast(after, "too many wrong credentials come from this address")
+		return tooFast(after, tooMany)
 	}
 	return err
 }

@@ -25,6 +25,7 @@ type linkRequest struct {
 	Scope     string         `json:"scope"`
 	Title     string         `json:"page_title"`
 	Permanent truth          `json:"is_permanent"`
+	Splice    *bool          `json:"splice"` // nil = as the app's configuration says
 	Extra     jsontext.Value `json:"extra"`
 	Unknown   jsontext.Value `json:",embed"`
 }
@@ -39,6 +40,14 @@ type expiryFields struct {
 // postLink answers POST /api/v1/links.
 func (a *api) postLink(c *gin.Context, who caller) error {
 	var in linkRequest
+	if err := a.readLink(c, &in); err != nil {
+		return err
+	}
+	return a.giveLink(c, who, &in)
+}
+
+// readLink reads what is asked for in a body.
+func (a *api) readLink(c *gin.Context, in *linkRequest) error {
 	err := eachParam(c.Request.URL.RawQuery, func(name, value string) error {
 		switch {
 		case isCredential(name):
@@ -52,10 +61,7 @@ func (a *api) postLink(c *gin.Context, who caller) error {
 	if err != nil {
 		return err
 	}
-	if err := a.bodies.read(c.Request, func(data []byte) error { return decode(data, &in) }); err != nil {
-		return err
-	}
-	return a.giveLink(c, who, &in)
+	return a.bodies.read(c.Request, func(data []byte) error { return decode(data, in) })
 }
 
 // getLink answers GET /api/v1/link.
@@ -90,6 +96,7 @@ var linkParams = map[string]func(in *linkRequest, value string) error{
 	"scope":           func(in *linkRequest, v string) error { in.Scope = v; return nil },
 	"page_title":      func(in *linkRequest, v string) error { in.Title = v; return nil },
 	"is_permanent":    func(in *linkRequest, v string) error { return in.Permanent.param("is_permanent", v) },
+	"splice":          (*linkRequest).setSplice,
 	"least_life":      func(in *linkRequest, v string) error { return in.LeastLife.parse(v) },
 	"expire_type":     func(in *linkRequest, v string) error { return in.Type.param("expire_type", v) },
 	"expire_interval": func(in *linkRequest, v string) error { return in.Interval.param("expire_interval", v) },
@@ -135,23 +142,41 @@ func (in *linkRequest) request() (broker.Request, error) {
 	if in.Extra.Kind() != jsontext.KindNull {
 		target.Extra = []byte(in.Extra)
 	}
-	return broker.Request{Target: target, LeastLife: time.Duration(in.LeastLife)}, nil
+	return broker.Request{Target: target, LeastLife: time.Duration(in.LeastLife), Splice: in.Splice}, nil
 }
 
 // check refuses what is missing, unknown or said in two ways.
 func (in *linkRequest) check() error {
-	name := firstName(in.Unknown)
-	if name == "" && len(in.CloudBase.fields.Unknown) > 0 {
-		name = "cloud_base." + firstName(in.CloudBase.fields.Unknown)
+	err := checkFields(in.Path, in.CloudBase, in.Unknown)
+	switch {
+	case err != nil:
+		return err
+	case in.App != "" && in.AppID != "" && in.App != in.AppID:
+		return broker.Errorf(malformed, "app and appid name different mini programs")
+	}
+	return nil
+}
+
+// checkFields refuses a target without a path, or with fields that nobody here knows.
+func checkFields(path *string, base cloudBase, unknown jsontext.Value) error {
+	name := firstName(unknown)
+	if name == "" && len(base.fields.Unknown) > 0 {
+		name = "cloud_base." + firstName(base.fields.Unknown)
 	}
 	switch {
 	case name != "":
 		return broker.Errorf(malformed, "unknown field %q: one that only WeChat knows goes into extra", name)
-	case in.Path == nil:
+	case path == nil:
 		return broker.Errorf(malformed, "path is missing; an empty one is the home page")
-	case in.App != "" && in.AppID != "" && in.App != in.AppID:
-		return broker.Errorf(malformed, "app and appid name different mini programs")
 	}
+	return nil
+}
+
+func (in *linkRequest) setSplice(value string) error {
+	if value != "true" && value != "false" {
+		return broker.Errorf(malformed, "splice must be true or false")
+	}
+	in.Splice = new(value == "true")
 	return nil
 }
 

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -13,58 +12,25 @@ import (
 
 // linkView is a link as an administrator sees it. What it has in common with linkRequest has the same names.
 type linkView struct {
-	Key            broker.Key     `json:"key"`
-	URL            string         `json:"url"`
-	Kind           broker.Kind    `json:"kind"`
-	App            string         `json:"app"`
-	Path           string         `json:"path"`
-	Query          string         `json:"query"`
-	Env            broker.Env     `json:"env_version"`
-	CloudBase      *cloudBaseView `json:"cloud_base,omitzero"`
-	ExpireInterval int            `json:"expire_interval,omitzero"` // days; without it and the next the living link
-	ExpireTime     int64          `json:"expire_time,omitzero"`     // Unix seconds
-	Permanent      bool           `json:"is_permanent,omitzero"`
-	Scope          string         `json:"scope,omitempty"`
-	Title          string         `json:"page_title,omitempty"`
-	Extra          jsontext.Value `json:"extra,omitempty"`
-	AnswerExtra    jsontext.Value `json:"answer_extra,omitempty"` // fields of WeChat's answer that only WeChat knows
-	GeneratedAt    time.Time      `json:"generated_at"`
-	ExpiresAt      time.Time      `json:"expires_at"`
-	UsedAt         time.Time      `json:"used_at,omitzero"`
-	Uses           uint64         `json:"uses"`
-	Pinned         bool           `json:"pinned"`
-	Alive          bool           `json:"alive"`
-}
+	Key broker.Key `json:"key"`
+	URL string     `json:"url"`
+	targetView
+	AnswerExtra jsontext.Value `json:"answer_extra,omitempty"` // fields of WeChat's answer that only WeChat knows
 
-type cloudBaseView struct {
-	Env           string         `json:"env"`
-	Domain        string         `json:"domain,omitempty"`
-	Path          string         `json:"path"`
-	Query         string         `json:"query,omitempty"`
-	ResourceAppID string         `json:"resource_appid,omitempty"`
-	Extra         jsontext.Value `json:"extra,omitempty"`
+	GeneratedAt time.Time `json:"generated_at"`
+	ExpiresAt   time.Time `json:"expires_at"`
+	UsedAt      time.Time `json:"used_at,omitzero"`
+	Uses        uint64    `json:"uses"`
+	Pinned      bool      `json:"pinned"`
+	Alive       bool      `json:"alive"`
 }
 
 func (a *api) view(l broker.Link) linkView {
-	t := l.Target
-	v := linkView{
-		Key: l.Key, URL: l.URL, Kind: t.Kind, App: t.App, Path: t.Path, Query: t.Query, Env: t.Env,
-		ExpireInterval: t.Expiry.Days, Permanent: t.Expiry.Never, Scope: t.Scope, Title: t.Title,
-		Extra: jsontext.Value(t.Extra), AnswerExtra: jsontext.Value(l.Extra), CloudBase: viewCloudBase(t.CloudBase),
+	return linkView{
+		Key: l.Key, URL: l.URL, targetView: viewTarget(l.Target), AnswerExtra: jsontext.Value(l.Extra),
 		GeneratedAt: utc(l.GeneratedAt), ExpiresAt: utc(l.ExpiresAt), UsedAt: utc(l.UsedAt),
 		Uses: l.Uses, Pinned: l.Pinned, Alive: l.Outlives(a.Clock()),
 	}
-	if !t.Expiry.At.IsZero() {
-		v.ExpireTime = t.Expiry.At.Unix()
-	}
-	return v
-}
-
-func viewCloudBase(b *broker.CloudBase) *cloudBaseView {
-	if b == nil {
-		return nil
-	}
-	return &cloudBaseView{b.Env, b.Domain, b.Path, b.Query, b.ResourceAppID, jsontext.Value(b.Extra)}
 }
 
 // listLinks answers GET /api/v1/links.
@@ -105,14 +71,7 @@ var queryParams = map[string]func(q *broker.Query, value string) error{
 	"env":    func(q *broker.Query, v string) error { q.Env = broker.Env(v); return nil },
 	"sort":   func(q *broker.Query, v string) error { q.Sort = v; return nil },
 	"cursor": func(q *broker.Query, v string) error { q.Cursor = v; return nil },
-	"limit": func(q *broker.Query, v string) error {
-		n, err := strconv.Atoi(v)
-		if err != nil || n < 1 || n > 500 {
-			return broker.Errorf(malformed, "limit must be a number from 1 to 500")
-		}
-		q.Limit = n
-		return nil
-	},
+	"limit":  func(q *broker.Query, v string) (err error) { q.Limit, err = parseLimit(v); return err },
 	"expiring_within": func(q *broker.Query, v string) error {
 		d, err := time.ParseDuration(v)
 		if err != nil || d <= 0 {

@@ -16,6 +16,8 @@ import (
 // answerOf reads an answer of the native interface.
 func answerOf(t *testing.T, out reply) (answer struct {
 	Key, URL, Kind, App, Outcome string
+	Spliced                      bool
+	Unspliced                    string
 	GeneratedAt                  string `json:"generated_at"`
 	ExpiresAt                    string `json:"expires_at"`
 },
@@ -46,6 +48,37 @@ func TestPostLink(t *testing.T) {
 	}
 }
 
+func TestASplicedLinkServesEveryQuery(t *testing.T) {
+	w := newWorldWith(t, cache.NewMemory(), broker.App{ID: appA, Splice: true})
+	ask := func(body string) reply { return w.ask("POST", "/api/v1/links", body, as(shopKey)) }
+
+	first := answerOf(t, ask(`{"path":"p","query":"b=%20+&a=1"}`))
+	if first.URL != "https://wxaurl.cn/t1?cq=a%3D1%26b%3D%2520%2B" || !first.Spliced || first.Outcome != "miss" {
+		t.Errorf("spliced onto a new link: %+v", first)
+	}
+	second := answerOf(t, ask(`{"path":"p","query":"id=7"}`))
+	if second.URL != "https://wxaurl.cn/t1?cq=id%3D7" || second.Key != first.Key || second.Outcome != "hit" {
+		t.Errorf("another query is answered %+v", second)
+	}
+	out := w.ask("POST", facade, `{"path":"p","query":"id=8"}`)
+	if want := `{"errcode":0,"errmsg":"ok","url_link":"https://wxaurl.cn/t1?cq=id%3D8"}`; out.text() != want {
+		t.Errorf("the facade answers %s", out.text())
+	}
+	if got := answerOf(t, ask(`{"path":"p"}`)); got.URL != "https://wxaurl.cn/t1" || got.Spliced || got.Unspliced != "" {
+		t.Errorf("without a query: %+v", got)
+	}
+	if w.weChat.calls() != 1 {
+		t.Errorf("%d generations", w.weChat.calls())
+	}
+	if got := answerOf(t, ask(`{"path":"p","query":"id=7","splice":false}`)); got.URL != "https://wxaurl.cn/t2" || got.Spliced || got.Unspliced != "" {
+		t.Errorf("who wants a link of his own is answered %+v", got)
+	}
+	long := answerOf(t, ask(`{"path":"p","query":"id=`+strings.Repeat("7", 254)+`"}`))
+	if long.URL != "https://wxaurl.cn/t3" || long.Spliced || !strings.Contains(long.Unspliced, "256") {
+		t.Errorf("what cannot be spliced is answered %+v", long)
+	}
+}
+
 func TestGetLinkIsPostLink(t *testing.T) {
 	w := newWorld(t)
 	for name, test := range map[string]struct{ params, body string }{
@@ -61,7 +94,9 @@ func TestGetLinkIsPostLink(t *testing.T) {
 		"a cloud_base":    {"path=p&cloud_base=" + url.QueryEscape(`{"env":"e","query":"a=1"}`), `{"path":"p","cloud_base":{"env":"e","query":"a=1"}}`},
 		"extra":           {"path=p&extra=" + url.QueryEscape(`{"safety_notice":1}`), `{"path":"p","extra":{"safety_notice":1.0}}`},
 		"a key in it":     {"path=p2&access_token=" + shopKey, `{"path":"p2"}`},
-		"everything null": {"path=p3", `{"path":"p3","app":null,"kind":null,"query":null,"env_version":null,"expire_type":null,"expire_interval":null,"expire_time":null,"cloud_base":null,"least_life":null,"scope":null,"extra":null}`},
+		"splice":          {"path=p&query=a%3D1&splice=true", `{"path":"p","query":"a=1","splice":true}`},
+		"no splice":       {"path=p&query=a%3D1&splice=false", `{"path":"p","query":"a=1","splice":false}`},
+		"everything null": {"path=p3", `{"path":"p3","splice":null,"app":null,"kind":null,"query":null,"env_version":null,"expire_type":null,"expire_interval":null,"expire_time":null,"cloud_base":null,"least_life":null,"scope":null,"extra":null}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			get := answerOf(t, w.ask("GET", "/api/v1/link?"+test.params, "", as(shopKey)))
@@ -84,6 +119,8 @@ func TestNativeRequestsThatAreRefused(t *testing.T) {
 		"bad percent-encoding of a name":    {"path=p&%zz=1", "", "malformed", "percent-encoded"},
 		"a word for a number":               {"path=p&expire_interval=week", "", "malformed", `"expire_interval"`},
 		"a word for a length of time":       {"path=p&least_life=long", "", "malformed", "least_life"},
+		"a word for splice":                 {"path=p&splice=maybe", "", "malformed", "splice"},
+		"a number for splice":               {"", `{"path":"p","splice":1}`, "malformed", "splice"},
 		"a word for cloud_base":             {"path=p&cloud_base=e", "", "malformed", `"cloud_base"`},
 		"a least life beyond two thirds":    {"path=p&least_life=481h", "", "invalid_least_life", "two thirds"},
 		"an unknown kind":                   {"path=p&kind=qr", "", "invalid_argument", "kind"},

@@ -1,12 +1,8 @@
 package handlers
 
 import (
-	"bytes"
-	_ "embed"
 	"errors"
-	"html/template"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -14,46 +10,21 @@ import (
 	"linkbroker/broker"
 )
 
-var (
-	//go:embed admin.html
-	adminHTML string
-	//go:embed admin.css
-	adminCSS string
-)
-
-// pages are those of the admin listener. They run no script.
-type pages struct {
-	templates *template.Template
-	policy    []string
-}
-
-func newPages() pages {
-	css := func() template.CSS { return template.CSS(adminCSS) } //nolint:gosec // our own file
-	return pages{
-		templates: template.Must(template.New("admin").Funcs(template.FuncMap{"css": css}).Parse(adminHTML)),
-		policy:    pagePolicy(adminCSS, "'self'"),
-	}
-}
-
-func (p pages) write(c *gin.Context, status int, name string, data any) error {
-	var page bytes.Buffer
-	if err := p.templates.ExecuteTemplate(&page, name, data); err != nil {
-		return err
-	}
-	c.Writer.Header()["Content-Security-Policy"] = p.policy
-	writeBytes(c, status, contentHTML, page.Bytes())
-	return nil
+// loginView is what login.html shows.
+type loginView struct {
+	Next  string     // where to go then; empty = to the first page
+	Wrong *wrongView // nil if nothing is
 }
 
 // showLogin answers GET /login.
 func (a *api) showLogin(c *gin.Context, _ caller) error {
-	return a.pages.write(c, http.StatusOK, "login", "")
+	return a.page(c, caller{}, "login", loginView{Next: param(c.Request.URL.RawQuery, "next")})
 }
 
 // login answers POST /login: a session for an administrator's key. A form is answered with pages.
 func (a *api) login(c *gin.Context, _ caller) error {
 	form := strings.HasPrefix(c.Request.Header.Get("Content-Type"), "application/x-www-form-urlencoded")
-	who, err := a.logIn(c, form)
+	who, next, err := a.logIn(c, form)
 	note := entryOf(c)
 	if err != nil {
 		a.noteFailedLogin(note, err)
@@ -63,58 +34,53 @@ func (a *api) login(c *gin.Context, _ caller) error {
 	}
 	switch {
 	case err != nil && form:
-		return a.tellLogin(c, err)
+		return a.tellLogin(c, next, err)
 	case err != nil:
 		a.refuse(c, err)
 	case form:
-		http.Redirect(c.Writer, c.Request, "/", http.StatusSeeOther)
+		http.Redirect(c.Writer, c.Request, ownAddress(next), http.StatusSeeOther)
 	default:
 		c.Writer.WriteHeader(http.StatusNoContent)
 	}
 	return nil
 }
 
-// logIn finds out whose key is shown. What is no administrator's key is told alike, and looked up alike.
-func (a *api) logIn(c *gin.Context, form bool) (caller, error) {
+// logIn finds out whose key is shown, and where he wants to go. What is no administrator's key is told alike, and looked
+// up alike.
+func (a *api) logIn(c *gin.Context, form bool) (who caller, next string, err error) {
 	if err := a.sameSite(c); err != nil {
-		return caller{}, err
+		return caller{}, "", err
 	}
 	if !a.overTLS(c) && !onLoopback(c.Request) {
-		return caller{}, broker.Errorf(broker.Forbidden, "a login needs TLS, or admin.public_url if a proxy speaks it, or loopback")
+		return caller{}, "", broker.Errorf(broker.Forbidden, "a login needs TLS, or admin.public_url if a proxy speaks it, or loopback")
 	}
-	key, err := a.loginKey(c, form)
+	key, next, err := a.loginKey(c, form)
 	if err != nil {
-		return caller{}, err
+		return caller{}, "", err
 	}
 	done, err := a.limitLogin(c, key)
 	if err != nil {
-		return caller{}, err
+		return caller{}, next, err
 	}
-	who, err := a.whoHasKey(credential{key, secretKeys})
+	who, err = a.whoHasKey(credential{key, secretKeys})
 	if err != nil || !who.Role.Includes(broker.RoleAdmin) {
-		return caller{}, broker.Errorf(broker.BadCredential, "this is no administrator's key")
+		return caller{}, next, broker.Errorf(broker.BadCredential, "this is no administrator's key")
 	}
 	done()
-	return who, nil
+	return who, next, nil
 }
 
 // loginKey reads the key of a form or a JSON object.
-func (a *api) loginKey(c *gin.Context, form bool) (string, error) {
+func (a *api) loginKey(c *gin.Context, form bool) (key, next string, err error) {
+	if form {
+		values, err := a.form(c)
+		return strings.TrimSpace(values.Get("key")), values.Get("next"), err
+	}
 	var in struct {
 		Key string `json:"key"`
 	}
-	err := a.bodies.read(c.Request, func(data []byte) error {
-		if !form {
-			return decode(data, &in)
-		}
-		values, err := url.ParseQuery(string(data))
-		if err != nil {
-			return broker.Errorf(malformed, "the form is badly encoded")
-		}
-		in.Key = strings.TrimSpace(values.Get("key"))
-		return nil
-	})
-	return in.Key, err
+	err = a.bodies.read(c.Request, func(data []byte) error { return decode(data, &in) })
+	return in.Key, "", err
 }
 
 // limitLogin counts a login before the key is looked at: beyond the limit a good key is refused like a wrong one. A
@@ -151,16 +117,13 @@ func (a *api) noteFailedLogin(note *broker.AuditEntry, err error) {
 }
 
 // tellLogin shows the login again, with what is wrong.
-func (a *api) tellLogin(c *gin.Context, err error) error {
-	e, ok := errors.AsType[*broker.Error](err)
-	if !ok {
-		return err
-	}
-	r := refusals[e.Code]
+func (a *api) tellLogin(c *gin.Context, next string, err error) error {
+	r, e := judge(err)
 	if wait := retryAfter(r, e); wait > 0 {
 		c.Writer.Header().Set("Retry-After", seconds(wait))
 	}
-	return a.pages.write(c, r.status, "login", r.detail(e))
+	told := wrong(e, a.pageLanguage(c.Request))
+	return a.pageWithStatus(c, caller{}, r.status, "login", loginView{Next: next, Wrong: &told})
 }
 
 // logout answers POST /logout.
@@ -178,36 +141,4 @@ func (a *api) logout(c *gin.Context, _ caller) error {
 	a.setCookie(c, "")
 	http.Redirect(c.Writer, c.Request, "/login", http.StatusSeeOther)
 	return nil
-}
-
-// start answers GET / on the admin listener.
-func (a *api) start(c *gin.Context, _ caller) error {
-	who, ok := a.whoLoggedIn(c)
-	if !ok || !who.Role.Includes(broker.RoleAdmin) {
-		http.Redirect(c.Writer, c.Request, "/login", http.StatusSeeOther)
-		return nil
-	}
-	quotas, err := a.Broker.Quotas(c.Request.Context())
-	if err != nil {
-		return err
-	}
-	return a.pages.write(c, http.StatusOK, "start", struct {
-		Name    string
-		Version Version
-		Quotas  []broker.Quota
-		Jobs    []broker.JobStatus
-		Routes  []routeView
-	}{who.Name, a.Version, quotas, a.Jobs.Statuses(), viewRoutes(adminRoutes(a))})
-}
-
-type routeView struct {
-	Method, Path string
-	Role         broker.Role
-}
-
-func viewRoutes(routes []route) (views []routeView) {
-	for _, r := range routes {
-		views = append(views, routeView{r.method, r.path, r.role})
-	}
-	return views
 }

@@ -1,8 +1,6 @@
 package handlers_test
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -41,8 +39,10 @@ func (b *browser) do(method, path, contentType, body string, header ...string) r
 	}
 	out := b.w.serve(b.w.admin, r, header...)
 	b.w.spec.check(b.w.t, "admin", r, body, out)
-	if cookies := out.Result().Cookies(); len(cookies) > 0 {
-		b.cookie = cookies[0]
+	for _, cookie := range out.Result().Cookies() {
+		if strings.HasSuffix(cookie.Name, "linkbroker") {
+			b.cookie = cookie
+		}
 	}
 	return reply{out}
 }
@@ -71,8 +71,8 @@ func TestALoginGivesASession(t *testing.T) {
 	if out := b.login(adminKey); out.Code != 303 || out.Header().Get("Location") != "/" {
 		t.Fatalf("%d %s", out.Code, out.text())
 	}
-	if out := b.do("GET", "/", "", ""); out.Code != 200 || !strings.Contains(out.text(), appA) || !strings.Contains(out.text(), "/api/v1/links/{key}:renew") {
-		t.Errorf("the start page: %d %s", out.Code, out.text())
+	if out := b.do("GET", "/", "", ""); out.Code != 200 || !strings.Contains(out.text(), `action="/logout"`) {
+		t.Errorf("the first page: %d %s", out.Code, out.text())
 	}
 	wantCode(t, b.do("GET", "/api/v1/links", "", ""), "")
 	wantCode(t, b.do("POST", "/api/v1/jobs/purge:run", "", ""), "")
@@ -291,27 +291,6 @@ func TestALoginIsLockedOut(t *testing.T) {
 			}
 		}
 	})
-}
-
-func TestThePagesOfTheAdminListener(t *testing.T) {
-	w := newWorld(t)
-	b := w.loggedIn()
-	for _, path := range []string{"/login", "/"} {
-		out := b.do("GET", path, "", "")
-		page, policy := out.text(), out.Header().Get("Content-Security-Policy")
-		style := regexp.MustCompile(`(?s)<style>(.*)</style>`).FindStringSubmatch(page)
-		digest := sha256.Sum256([]byte(style[1]))
-		want := "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(digest[:]) +
-			"'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-		if policy != want || out.Header().Get("Cache-Control") != "no-store" {
-			t.Errorf("%s has the policy %q, want %q", path, policy, want)
-		}
-		for _, no := range []string{"<script", "src=", "style=", "@import", "url(", "ZgotmplZ", "{{", "<no value>", adminKey} {
-			if strings.Contains(page, no) {
-				t.Errorf("%s has %s", path, no)
-			}
-		}
-	}
 }
 
 // TestLoginsWithoutLimits are for a configuration that turns them off.

@@ -19,6 +19,7 @@ type Metrics struct {
 
 	answers map[answerLabels]prometheus.Counter // looked up once a request, so made beforehand
 	apps    map[string]bool
+	visits  map[string]prometheus.Counter // by broker.Visitor, or broker.FellBack
 
 	failures *prometheus.CounterVec
 	calls    *prometheus.CounterVec
@@ -38,7 +39,7 @@ type answerLabels struct {
 // NewMetrics makes the figures for the configured appids.
 func NewMetrics(appids []string, v Version) *Metrics {
 	r := prometheus.NewRegistry()
-	m := &Metrics{registry: r, answers: map[answerLabels]prometheus.Counter{}, apps: map[string]bool{}}
+	m := &Metrics{registry: r, answers: map[answerLabels]prometheus.Counter{}, apps: map[string]bool{}, visits: map[string]prometheus.Counter{}}
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		vec := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "linkbroker_" + name, Help: help}, labels)
 		r.MustRegister(vec)
@@ -52,6 +53,10 @@ func NewMetrics(appids []string, v Version) *Metrics {
 				m.answers[answerLabels{app, kind, outcome}] = answers.WithLabelValues(app, string(kind), string(outcome))
 			}
 		}
+	}
+	visits := counter("visits_total", "Visitors whom an alias sent on, by what they came; fallback: to where its link is not.", "visitor")
+	for _, visitor := range []broker.Visitor{broker.InWeChat, broker.OnIOS, broker.OnAndroid, broker.Elsewhere, broker.FellBack} {
+		m.visits[string(visitor)] = visits.WithLabelValues(string(visitor))
 	}
 	m.failures = counter("errors_total", "Requests for a link that failed, by code.", "app", "code")
 	m.calls = counter("upstream_calls_total", "Calls to WeChat that generate; errcode 0 is a link, none is no answer.",
@@ -99,6 +104,8 @@ func (m *Metrics) Observe(e broker.Event) {
 		m.seconds.WithLabelValues(app, string(e.Purpose)).Observe(e.Took.Seconds())
 	case broker.QueryEnded:
 		m.queries.WithLabelValues(app, errcode(e.Err)).Inc()
+	case broker.Visited:
+		m.visited(e)
 	default:
 		m.events.WithLabelValues(string(e.Name)).Inc()
 	}
@@ -113,6 +120,16 @@ func outcomesOf(kind broker.Kind) []broker.Outcome {
 		return []broker.Outcome{broker.Composed}
 	}
 	return []broker.Outcome{broker.Hit, broker.Miss, broker.Stale}
+}
+
+func (m *Metrics) visited(e broker.Event) {
+	visitor := string(e.Visitor)
+	if e.Err != nil {
+		visitor = broker.FellBack
+	}
+	if counter, ok := m.visits[visitor]; ok {
+		counter.Inc()
+	}
 }
 
 // Gauge adds a figure that is asked for when Prometheus asks. The name is without linkbroker_; labels may be nil.

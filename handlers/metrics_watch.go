@@ -23,7 +23,7 @@ func (m *Metrics) WatchQuota(quotas func(context.Context) ([]broker.Quota, error
 		otherLimit:  describe("account_limit", "Generations of a quota for other links: short_links a day, permanent_short_links in all.", "app", "account"),
 		otherLeft:   describe("account_left", "Generations left of such a quota.", "app", "account"),
 		otherClosed: describe("account_closed", "1 while WeChat says that such a quota is used up.", "app", "account"),
-		visits:      describe("visits_left", "How often links may still be opened today, as WeChat last said; absent if it never did.", "app"),
+		openings:    describe("openings_left", "How often links may still be opened today, as WeChat last said; absent if it never did.", "app"),
 	})
 }
 
@@ -31,12 +31,12 @@ type quotaCollector struct {
 	quotas                                     func(context.Context) ([]broker.Quota, error)
 	limit, left, prewarm, resets, closed, rate *prometheus.Desc
 
-	otherLimit, otherLeft, otherClosed, visits *prometheus.Desc
+	otherLimit, otherLeft, otherClosed, openings *prometheus.Desc
 }
 
 // Describe gives the figures' names.
 func (q *quotaCollector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{q.limit, q.left, q.prewarm, q.resets, q.closed, q.rate, q.otherLimit, q.otherLeft, q.otherClosed, q.visits} {
+	for _, d := range []*prometheus.Desc{q.limit, q.left, q.prewarm, q.resets, q.closed, q.rate, q.otherLimit, q.otherLeft, q.otherClosed, q.openings} {
 		out <- d
 	}
 }
@@ -63,8 +63,8 @@ func (q *quotaCollector) Collect(out chan<- prometheus.Metric) {
 			gauge(q.otherLeft, float64(max(other.Limit-other.Used, 0)), string(other.Account))
 			gauge(q.otherClosed, truthOf(!other.ClosedUntil.IsZero()), string(other.Account))
 		}
-		if !quota.Visits.At.IsZero() {
-			gauge(q.visits, float64(quota.Visits.Left))
+		if !quota.Openings.At.IsZero() {
+			gauge(q.openings, float64(quota.Openings.Left))
 		}
 	}
 }

@@ -20,9 +20,9 @@ type quotaView struct {
 	ClosedUntil time.Time `json:"closed_until,omitzero"` // WeChat said that the quota is used up
 	Rate        float64   `json:"rate"`                  // calls a second, at most
 
-	Others     map[broker.Account]accountView `json:"others"`                // quotas of other kinds of links
-	VisitsLeft *int64                         `json:"visits_left,omitempty"` // how often links may still be opened today, as WeChat said
-	VisitsAt   time.Time                      `json:"visits_at,omitzero"`    // at this moment
+	Others       map[broker.Account]accountView `json:"others"`                  // quotas of other kinds of links
+	OpeningsLeft *int64                         `json:"openings_left,omitempty"` // how often links may still be opened today, as WeChat said
+	OpeningsAt   time.Time                      `json:"openings_at,omitzero"`    // at this moment
 }
 
 type accountView struct {
@@ -34,7 +34,7 @@ type accountView struct {
 
 // listQuota answers GET /api/v1/quota.
 func (a *api) listQuota(c *gin.Context, _ caller) error {
-	a.Broker.RefreshVisits(c.Request.Context())
+	a.Broker.RefreshOpenings(c.Request.Context())
 	quotas, err := a.Broker.Quotas(c.Request.Context())
 	if err != nil {
 		return err
@@ -48,8 +48,8 @@ func (a *api) listQuota(c *gin.Context, _ caller) error {
 		for _, o := range q.Others {
 			view.Others[o.Account] = accountView{o.Limit, o.Used, max(o.Limit-o.Used, 0), utc(o.ClosedUntil)}
 		}
-		if !q.Visits.At.IsZero() {
-			view.VisitsLeft, view.VisitsAt = &q.Visits.Left, utc(q.Visits.At)
+		if !q.Openings.At.IsZero() {
+			view.OpeningsLeft, view.OpeningsAt = &q.Openings.Left, utc(q.Openings.At)
 		}
 		items = append(items, view)
 	}

@@ -13,7 +13,7 @@ func TestQuota(t *testing.T) {
 	out := w.administer("GET", "/api/v1/quota")
 	want := `{"items":[{"app":"` + appA + `","day":"2026-03-01","limit":500000,"used":1,"left":499999,"prewarm_left":249999,"resets_at":"2026-03-01T16:00:00Z","rate":150,` +
 		`"others":{"permanent_short_links":{"limit":100000,"used":0,"left":100000},"short_links":{"limit":1000000,"used":0,"left":1000000}},` +
-		`"visits_left":5999999,"visits_at":"2026-03-01T04:00:00Z"},`
+		`"openings_left":5999999,"openings_at":"2026-03-01T04:00:00Z"},`
 	if !strings.HasPrefix(out.text(), want) {
 		t.Errorf("got  %s\nwant %s", out.text(), want)
 	}

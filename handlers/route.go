@@ -28,6 +28,7 @@ type traits int
 const (
 	forPages traits = 1 << iota // web pages of a client's origins may read the answers
 	signable                    // a signature will do for a credential
+	isPage                      // of the admin page, and so not in openapi.yaml: what goes wrong is told by a page
 )
 
 // facadeRoutes speak WeChat's protocol. They are reached under /k/{key} as well, because each SDK lets its user
@@ -54,6 +55,12 @@ func publicRoutes(a *api) []route {
 	routes := []route{
 		{http.MethodPost, "/api/v1/links", broker.RoleRead, a.postLink, "", forPages},
 		{http.MethodGet, "/api/v1/link", broker.RoleRead, a.getLink, "", forPages | signable},
+		{http.MethodPost, "/api/v1/links:batch", broker.RoleRead, a.postBatch, "", 0},
+		{http.MethodPost, "/api/v1/links:lint", broker.RoleRead, a.lintLink, "", 0},
+		{http.MethodGet, "/l/{slug}", anybody, a.visit, "", 0},
+		{http.MethodHead, "/l/{slug}", anybody, a.peekVisit, "", 0},
+		{http.MethodGet, "/l/{slug}/qr.svg", anybody, a.visitCode(asSVG), "", 0},
+		{http.MethodGet, "/l/{slug}/qr.png", anybody, a.visitCode(asPNG), "", 0},
 		{http.MethodGet, "/api/v1/inspect", broker.RoleRead, a.inspectLink, "", 0},
 		{http.MethodGet, "/healthz", anybody, a.health, "", 0},
 		{http.MethodGet, "/readyz", anybody, a.ready, "", 0},
@@ -69,9 +76,18 @@ func publicRoutes(a *api) []route {
 	return routes
 }
 
-func adminRoutes(a *api) []route {
+// pageRoutes are the admin page. A form has the address of the operation that it does, without /api/v1, and its name in
+// the audit.
+func pageRoutes(a *api) []route {
 	return []route{
-		{http.MethodGet, "/", anybody, a.start, "", 0},
+		{http.MethodGet, "/", broker.RoleAdmin, a.overview, "", isPage},
+		{http.MethodPost, "/preferences", anybody, a.preferences, "", isPage},
+		{http.MethodGet, "/static/{name}", anybody, a.serveStatic, "", isPage},
+	}
+}
+
+func adminRoutes(a *api) []route {
+	return append(pageRoutes(a), []route{
 		{http.MethodGet, "/login", anybody, a.showLogin, "", 0},
 		{http.MethodPost, "/login", anybody, a.login, "login", 0},
 		{http.MethodPost, "/logout", anybody, a.logout, "logout", 0},
@@ -86,6 +102,16 @@ func adminRoutes(a *api) []route {
 		{http.MethodPost, "/api/v1/links/{key}:verify", broker.RoleAdmin, a.verifyLink, "link.verify", 0},
 		{http.MethodPost, "/api/v1/links/{key}:pin", broker.RoleAdmin, a.pinLink, "link.pin", 0},
 		{http.MethodDelete, "/api/v1/links/{key}:pin", broker.RoleAdmin, a.unpinLink, "link.unpin", 0},
+		{http.MethodGet, "/api/v1/links/{key}/qr.svg", broker.RoleAdmin, a.linkCode(asSVG), "", 0},
+		{http.MethodGet, "/api/v1/links/{key}/qr.png", broker.RoleAdmin, a.linkCode(asPNG), "", 0},
+		{http.MethodGet, "/api/v1/aliases", broker.RoleAdmin, a.listAliases, "", 0},
+		{http.MethodPost, "/api/v1/aliases", broker.RoleAdmin, a.createAlias, "alias.create", 0},
+		{http.MethodGet, "/api/v1/aliases/{slug}", broker.RoleAdmin, a.showAlias, "", 0},
+		{http.MethodPut, "/api/v1/aliases/{slug}", broker.RoleAdmin, a.putAlias, "alias.put", 0},
+		{http.MethodDelete, "/api/v1/aliases/{slug}", broker.RoleAdmin, a.deleteAlias, "alias.delete", 0},
+		{http.MethodGet, "/api/v1/aliases/{slug}/visits", broker.RoleAdmin, a.listVisits, "", 0},
+		{http.MethodGet, "/api/v1/aliases/{slug}/qr.svg", broker.RoleAdmin, a.aliasCode(asSVG), "", 0},
+		{http.MethodGet, "/api/v1/aliases/{slug}/qr.png", broker.RoleAdmin, a.aliasCode(asPNG), "", 0},
 		{http.MethodGet, "/api/v1/jobs", broker.RoleAdmin, a.listJobs, "", 0},
 		{http.MethodPost, "/api/v1/jobs/{name}:run", broker.RoleAdmin, a.runJob, "job.run", 0},
 		{http.MethodGet, "/api/v1/quota", broker.RoleAdmin, a.listQuota, "", 0},
@@ -98,7 +124,9 @@ func adminRoutes(a *api) []route {
 		{http.MethodPost, "/api/v1/clients/{name}:disable", broker.RoleAdmin, a.disableClient, "client.disable", 0},
 		{http.MethodPost, "/api/v1/clients/{name}:enable", broker.RoleAdmin, a.enableClient, "client.enable", 0},
 		{http.MethodGet, "/api/v1/audit", broker.RoleAdmin, a.listAudit, "", 0},
-	}
+		{http.MethodGet, "/api/v1/stats", broker.RoleAdmin, a.listStats, "", 0},
+		{http.MethodGet, "/api/v1/census", broker.RoleAdmin, a.showCensus, "", 0},
+	}...)
 }
 
 // engine makes gin serve the routes and nothing else of its own.
@@ -113,19 +141,26 @@ func (a *api) engine(routes []route) http.Handler {
 		panic(err) // not of a list of prefixes
 	}
 	e.Use(a.watch)
-	e.NoRoute(func(c *gin.Context) {
-		if a.facade && a.speaksWeChat(c.Request.URL.Path) && !strings.HasPrefix(withoutPrefix(c.Request.URL.Path), cloudPath) {
-			a.refuse(c, errNotForwarded())
-			return
-		}
-		a.refuse(c, broker.Errorf(noRoute, "there is nothing at this address"))
-	})
+	e.NoRoute(func(c *gin.Context) { a.refuse(c, a.noRoute(c)) })
 	e.NoMethod(func(c *gin.Context) {
 		a.refuse(c, broker.Errorf(wrongMethod, "this address takes %s only", c.Writer.Header().Get("Allow")))
 	})
 	register(a, e, routes)
 	a.preflights(e, routes)
 	return e
+}
+
+// noRoute is the error of an address that nothing is at. Below /l/ it is a slug that nobody could have, which is told
+// like one that nobody has.
+func (a *api) noRoute(c *gin.Context) error {
+	address := c.Request.URL.Path
+	switch {
+	case a.facade && isVisit(address):
+		return a.nowhere(c)
+	case a.facade && a.speaksWeChat(address) && !strings.HasPrefix(withoutPrefix(address), cloudPath):
+		return errNotForwarded()
+	}
+	return broker.Errorf(noRoute, "there is nothing at this address")
 }
 
 // register puts the routes into gin's router. It has no routes that end in a parameter and a :verb, so those that
@@ -153,9 +188,9 @@ func register(a *api, e *gin.Engine, routes []route) {
 	}
 }
 
-// ginPath turns {name} into gin's :name.
+// ginPath turns {name} into gin's :name, and a colon that is one, as in links:batch, into its escape.
 func ginPath(path string) string {
-	return strings.NewReplacer("{", ":", "}", "").Replace(path)
+	return strings.NewReplacer(":", `\:`, "{", ":", "}", "").Replace(path)
 }
 
 func (a *api) dispatch(byVerb map[string]gin.HandlerFunc) gin.HandlerFunc {
@@ -167,7 +202,7 @@ func (a *api) dispatch(byVerb map[string]gin.HandlerFunc) gin.HandlerFunc {
 		value, verb, _ := strings.Cut(last.Value, ":")
 		handle, ok := byVerb[verb]
 		if !ok {
-			a.refuse(c, broker.Errorf(noRoute, "there is nothing at this address"))
+			a.refuse(c, a.noRoute(c))
 			return
 		}
 		last.Value = value
@@ -182,6 +217,9 @@ func (a *api) serve(r route) gin.HandlerFunc {
 		handle = a.audited(r)
 	}
 	return func(c *gin.Context) {
+		if r.traits&isPage != 0 {
+			c.Set(isPageKey, true)
+		}
 		who, err := a.admit(c, r)
 		if err == nil {
 			err = handle(c, who)

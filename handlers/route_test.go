@@ -3,10 +3,13 @@ package handlers_test
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
 
+	"linkbroker/broker"
 	"linkbroker/handlers"
 )
 
@@ -28,11 +31,32 @@ func TestEveryRouteDeclaresItsRole(t *testing.T) {
 
 func TestARouteWithoutARoleLetsNobodyIn(t *testing.T) {
 	w := newWorld(t)
-	h := handlers.WithRoute(w.config, "GET", "/undeclared", "")
+	h := handlers.WithRoutes(w.config, "GET", "", "/undeclared")
 	for _, key := range []string{"", readKey, generateKey, pageKey, adminKey} {
 		r := w.send(h, "", "GET", "/undeclared", "", []string{as(key)})
 		if r.Code != 401 && r.Code != 403 {
 			t.Errorf("%q: %d", key, r.Code)
+		}
+	}
+}
+
+func TestAVerbMayStandBehindAnythingButASlash(t *testing.T) {
+	w := newWorld(t)
+	routes := []string{"/things", "/things:count", "/things:clear", "/things/{name}", "/things/{name}:run"}
+	h := handlers.WithRoutes(w.config, "GET", "anybody", routes...)
+	for path, want := range map[string]string{
+		"/things": "/things", "/things:count": "/things:count", "/things%3Aclear": "/things:clear", "//things:clear": "/things:clear",
+		"/things/a": "/things/{name}", "/things/a:run": "/things/{name}:run",
+		"/things:": "", "/things:no": "", "/things:count/a": "", "/things/a:no": "", `/things\:count`: "", "/things:counts": "",
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
+		r.URL = &url.URL{Path: path}
+		if decoded, err := url.PathUnescape(path); err == nil {
+			r.URL.Path = decoded
+		}
+		out := w.serve(h, r)
+		if got := out.Header().Get("X-Route"); got != want || want == "" && out.Code != 404 {
+			t.Errorf("%s: %d, route %q, want %q", path, out.Code, got, want)
 		}
 	}
 }
@@ -81,6 +105,7 @@ func TestTheMatrix(t *testing.T) {
 				}
 				links[app] = w.list("?kind=url_link&app=" + app).Items[0].Key
 				w.create(`{"name":"stored-` + app + `","role":"read"}`)
+				w.put("stored-"+app, `{"app":"`+app+`","path":"p"}`)
 			}
 			for name, key := range who {
 				own, other := appA, appB
@@ -138,23 +163,26 @@ func (w *world) matrixAsk(t *testing.T, listener string, r handlers.RouteInfo, k
 	if strings.Contains(path, "/jobs/") {
 		name = "purge"
 	}
-	path = strings.NewReplacer("{key}", link, "{name}", name).Replace(path)
+	path = strings.NewReplacer("{key}", link, "{name}", name, "{slug}", "stored-"+app).Replace(path)
 	h, body := w.admin, ""
 	switch {
 	case listener == "public":
 		url := map[string]string{appA: "https://wxaurl.cn/t1", appB: "https://wxaurl.cn/t4"}[app]
 		h, body = w.public, bodyFor(r.Path, url)
-		if strings.HasSuffix(path, "/inspect") {
+		switch {
+		case strings.HasSuffix(path, "/inspect"):
 			path += "?url=" + url + "&app=" + app
-			break
+		case !strings.HasPrefix(path, "/l/"):
+			path += "?appid=" + app
 		}
-		path += "?appid=" + app
+	case strings.HasPrefix(path, "/api/v1/aliases"):
+		body = `{"app":"` + app + `","path":"p"}`
 	case path == "/api/v1/clients":
 		body = `{"name":"new-` + app + `","role":"read"}`
 	case r.Method == http.MethodPatch:
 		body = `{"role":"read"}`
 	}
-	if r.Method == http.MethodGet {
+	if r.Method == http.MethodGet || r.Method == http.MethodDelete {
 		body = ""
 	}
 	if strings.HasPrefix(path, "/api/v1/link?") {
@@ -162,6 +190,14 @@ func (w *world) matrixAsk(t *testing.T, listener string, r handlers.RouteInfo, k
 	}
 	out := w.send(h, listener, r.Method, path, body, header)
 	switch {
+	case r.Page: // what goes wrong is a page, and to nobody the login
+		want, _, _ := handlers.StatusOf(broker.Code(code))
+		if code == "unauthenticated" {
+			want = http.StatusSeeOther
+		}
+		if want != 0 && out.Code != want || want == 0 && (out.Code == 401 || out.Code == 403 && path != "/preferences") {
+			t.Errorf("%d %s", out.Code, out.text())
+		}
 	case r.Role == "anybody": // it may refuse what is asked, but not for who asks; a login is asked without TLS here
 		if strings.Contains(out.text(), `"code":"forbidden"`) && path != "/login" || strings.Contains(out.text(), `"code":"unauthenticated"`) {
 			t.Errorf("%d %s", out.Code, out.text())

@@ -1,7 +1,9 @@
 package handlers
 
 import (
+	"context"
 	"log/slog"
+	"net"
 	"net/http"
 	"time"
 )
@@ -14,7 +16,8 @@ func NewServer(handler http.Handler, deadline time.Duration, logger *slog.Logger
 		body   = 10 * time.Second
 		reply  = 10 * time.Second
 	)
-	return &http.Server{
+	serving, stop := context.WithCancel(context.Background())
+	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: header,
 		ReadTimeout:       header + body,
@@ -22,5 +25,10 @@ func NewServer(handler http.Handler, deadline time.Duration, logger *slog.Logger
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		BaseContext: func(net.Listener) context.Context {
+			return context.WithValue(context.Background(), servingKey{}, serving)
+		},
 	}
+	server.RegisterOnShutdown(stop) // or a stream would have Shutdown wait for its end
+	return server
 }

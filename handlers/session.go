@@ -33,7 +33,18 @@ type session struct {
 	client      string
 	key         broker.KeyDigest
 	begun, seen time.Time
+	flash       *flash // what the next page tells
 }
+
+// flash is how the last form went: a message for the next page, which shows it once.
+type flash struct {
+	kind string // good, warn, bad or info: a class of the style sheet
+	key  string
+	args []any
+}
+
+// flashView is a flash in a language.
+type flashView struct{ Kind, Text string }
 
 func (s session) live(now time.Time) bool {
 	return now.Sub(s.seen) < sessionIdle && now.Sub(s.begun) < sessionLife
@@ -79,6 +90,31 @@ func (s *sessions) use(id string, now time.Time) (session, bool) {
 	one.seen = now
 	s.byID[digest] = one
 	return one, true
+}
+
+// setFlash leaves a message for the session's next page. Who has no session sees none.
+func (s *sessions) setFlash(id string, f flash) {
+	digest := broker.DigestKey(id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if one, ok := s.byID[digest]; ok {
+		one.flash = &f
+		s.byID[digest] = one
+	}
+}
+
+func (s *sessions) takeFlash(id string) (flash, bool) {
+	digest := broker.DigestKey(id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	one, ok := s.byID[digest]
+	if !ok || one.flash == nil {
+		return flash{}, false
+	}
+	f := *one.flash
+	one.flash = nil
+	s.byID[digest] = one
+	return f, true
 }
 
 func (s *sessions) end(id string) {

@@ -19,10 +19,13 @@ import (
 	"linkbroker/broker"
 	"linkbroker/cache"
 	"linkbroker/handlers"
+	"linkbroker/web"
 )
 
 func TestMain(m *testing.M) {
-	openapi3filter.RegisterBodyDecoder("text/html", openapi3filter.PlainBodyDecoder)
+	for _, contentType := range []string{"text/html", "image/svg+xml", "image/png"} {
+		openapi3filter.RegisterBodyDecoder(contentType, openapi3filter.PlainBodyDecoder)
+	}
 	goleak.VerifyTestMain(m)
 }
 
@@ -40,6 +43,25 @@ const (
 	expiredKey  = "expired-key-0123456789a"
 	wrongKey    = "nobodys-key-0123456789a"
 )
+
+// beginning is when each world begins.
+//
+//nolint:gochecknoglobals // a constant that Go has no constants for
+var beginning = time.Date(2026, 3, 1, 4, 0, 0, 0, time.UTC)
+
+// loadPages reads the admin page once for all worlds: it takes a while. So moments are shown as from their beginning.
+var loadPages = sync.OnceValues(func() (*handlers.Pages, error) {
+	return handlers.NewPages(web.Files(), time.FixedZone("Asia/Shanghai", 8*60*60), func() time.Time { return beginning })
+})
+
+func readPages(t testing.TB) *handlers.Pages {
+	t.Helper()
+	pages, err := loadPages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pages
+}
 
 // world is a real broker with a real store behind both listeners. Only WeChat and the time are made up.
 type world struct {
@@ -82,7 +104,7 @@ func newWorldWith(t testing.TB, store broker.Store, apps ...broker.App) *world {
 	}
 	w := &world{
 		t: t, store: store, weChat: &weChat{}, jobs: &jobs{}, log: &syncBuffer{},
-		now: time.Date(2026, 3, 1, 4, 0, 0, 0, time.UTC),
+		now: beginning,
 	}
 	w.weChat.clock = w.clock
 	version := handlers.Version{Version: "v1.2.3", Commit: "abcdef", Go: "go1.26"}
@@ -100,7 +122,7 @@ func newWorldWith(t testing.TB, store broker.Store, apps ...broker.App) *world {
 	w.config = handlers.Config{
 		Broker: w.broker, Clients: w.clients, Tokens: w.tokens, Jobs: w.jobs, Metrics: w.metrics, Clock: w.clock,
 		Logger:  slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Version: version, PublicURL: "https://go.example.com",
+		Version: version, PublicURL: "https://go.example.com", Pages: readPages(t),
 		Ready: func(context.Context) ([]string, error) { return nil, nil },
 	}
 	w.listen()
@@ -217,8 +239,9 @@ type weChat struct {
 	mu      sync.Mutex
 	targets []broker.Target
 	fails   error
-	before  func() // each call; set before the first
-	extra   string // further fields of its answers
+	before  func()                           // each call; set before the first
+	slow    func(query string) time.Duration // how long a call takes; likewise
+	extra   string                           // further fields of its answers
 
 	asked   []string // links it was asked about
 	visited int
@@ -228,6 +251,9 @@ type weChat struct {
 func (g *weChat) Generate(_ context.Context, target broker.Target) (broker.Generated, error) {
 	if g.before != nil {
 		g.before()
+	}
+	if g.slow != nil {
+		time.Sleep(g.slow(target.Query)) // in a synctest bubble
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -254,7 +280,7 @@ func (g *weChat) Inspect(_ context.Context, app string, _ broker.Kind, link stri
 	}, nil
 }
 
-func (g *weChat) Visits(context.Context, string) (int64, error) {
+func (g *weChat) Openings(context.Context, string) (int64, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.visited++

@@ -18,6 +18,7 @@ type Job struct {
 	Name     string
 	Schedule string        // cron's five fields, or @hourly, @every 5m and the like; empty = by hand only
 	Jitter   time.Duration // each scheduled start is late by a random time below this
+	AtStart  bool          // also runs once as soon as the runner starts, if it has a schedule
 	Run      func(ctx context.Context) (broker.Counts, error)
 }
 

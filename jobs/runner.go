@@ -80,7 +80,14 @@ func (r *Runner) add(spec Job, zone *time.Location) error {
 }
 
 // Start begins to run the jobs by their schedules. It returns at once.
-func (r *Runner) Start() { r.cron.Start() }
+func (r *Runner) Start() {
+	r.cron.Start()
+	for _, j := range r.jobs {
+		if j.AtStart && j.Schedule != "" {
+			go r.runScheduled(j)
+		}
+	}
+}
 
 // Stop begins no more runs, cancels those under way and waits for them, no longer than ctx allows.
 func (r *Runner) Stop(ctx context.Context) error {

@@ -68,6 +68,22 @@ func TestAJobRunsByItsSchedule(t *testing.T) {
 	})
 }
 
+func TestAJobMayRunAtTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var scheduled, byHand atomic.Int32
+		start(t, jobs.Job{Name: "census", Schedule: "@every 1m", AtStart: true, Run: counting(&scheduled)},
+			jobs.Job{Name: "check", AtStart: true, Run: counting(&byHand)})
+		synctest.Wait()
+		if scheduled.Load() != 1 || byHand.Load() != 0 {
+			t.Errorf("ran %d times, and %d times without a schedule, want once and never", scheduled.Load(), byHand.Load())
+		}
+		time.Sleep(61 * time.Second)
+		if scheduled.Load() != 2 {
+			t.Errorf("ran %d times by its schedule, want once", scheduled.Load()-1)
+		}
+	})
+}
+
 func TestASchedulesHoursAreThoseOfTheZone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // begins at midnight UTC
 		var n atomic.Int32

@@ -70,8 +70,8 @@ func TestHowWeChatIsAskedAboutLinks(t *testing.T) {
 			_, err := c.Inspect(t.Context(), shop, broker.Scheme, "weixin://dl/business/?t=x&cq=a%3D1")
 			return err
 		},
-		"query_visits": func(c *wechat.Client) error {
-			_, err := c.Visits(t.Context(), shop)
+		"query_openings": func(c *wechat.Client) error {
+			_, err := c.Openings(t.Context(), shop)
 			return err
 		},
 	} {

@@ -40,13 +40,13 @@ func ParseInspected(body []byte) (broker.Inspected, error) {
 	}
 }
 
-// ParseVisits is how many visits an answer says to be left, for the fuzz target.
-func ParseVisits(body []byte) (int64, error) {
+// ParseOpenings is how many openings an answer says to be left, for the fuzz target.
+func ParseOpenings(body []byte) (int64, error) {
 	got, err := parseAnswer(body)
 	if err != nil {
 		return 0, err
 	}
-	return got.visits()
+	return got.openings()
 }
 
 // ParseTokenAnswer reads what a token server answers, for the fuzz target.

@@ -34,8 +34,8 @@ var inquiries = map[broker.Kind]inquiry{
 
 // Values of WeChat's query_type.
 const (
-	queryLink   = 0 // what a link is
-	queryVisits = 1 // how often the app's links may still be opened today
+	queryLink     = 0 // what a link is
+	queryOpenings = 1 // how often the app's links may still be opened today
 )
 
 // inquiryRefusals are errcodes that mean something else where a link is asked about.
@@ -76,28 +76,28 @@ func (a answer) inspected(field string) (broker.Inspected, error) {
 	return inspected, nil
 }
 
-// Visits asks WeChat how often the app's links may still be opened today.
-func (c *Client) Visits(ctx context.Context, appid string) (int64, error) {
+// Openings asks WeChat how often the app's links may still be opened today.
+func (c *Client) Openings(ctx context.Context, appid string) (int64, error) {
 	got, err := c.inquire(ctx, appid, "/wxa/query_urllink", struct {
 		QueryType int `json:"query_type"`
-	}{queryVisits})
+	}{queryOpenings})
 	if err != nil {
 		return 0, err
 	}
-	return got.visits()
+	return got.openings()
 }
 
-// visits reads how many are left.
-func (a answer) visits() (int64, error) {
+// openings reads how many are left.
+func (a answer) openings() (int64, error) {
 	var quota struct {
 		Remain json.RawMessage `json:"remain_visit_quota"`
 	}
 	if err := json.Unmarshal(a.fields["quota_info"], &quota); err != nil || quota.Remain == nil {
-		return 0, unavailable("WeChat's answer does not say how many visits are left")
+		return 0, unavailable("WeChat's answer does not say how often links may still be opened")
 	}
 	left, err := looseNumber(quota.Remain)
 	if err != nil {
-		return 0, unavailable("WeChat's answer does not say how many visits are left")
+		return 0, unavailable("WeChat's answer does not say how often links may still be opened")
 	}
 	return left, nil
 }

@@ -47,21 +47,21 @@ func TestWhatAnswersNoQuestionIsNotAsked(t *testing.T) {
 	}
 }
 
-func TestVisits(t *testing.T) {
+func TestOpenings(t *testing.T) {
 	clock := newClock()
 	w, url := serveSandbox(t, clock.Now)
 	client := newClient(t, url, clock.Now, wechat.TokenStable)
-	if left, err := client.Visits(t.Context(), shop); err != nil || left != 6_000_000 {
+	if left, err := client.Openings(t.Context(), shop); err != nil || left != 6_000_000 {
 		t.Errorf("%d are left, %v", left, err)
 	}
 	w.Steal(shop, false)
-	if _, err := client.Visits(t.Context(), shop); err != nil {
+	if _, err := client.Openings(t.Context(), shop); err != nil {
 		t.Errorf("a stolen token reaches who asks about visits: %v", err)
 	}
 	if err := w.SetFault(sandbox.Fault{Name: "busy", Route: "/wxa/query_urllink"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client.Visits(t.Context(), shop); fails(t, err).Code != broker.Unavailable {
+	if _, err := client.Openings(t.Context(), shop); fails(t, err).Code != broker.Unavailable {
 		t.Errorf("got %v", err)
 	}
 }
@@ -83,7 +83,7 @@ func FuzzInquiry(f *testing.F) {
 		} else if !json.Valid(got.Answer) || got.ExpiresAt.Before(time.Time{}) {
 			t.Fatalf("got %+v", got)
 		}
-		if left, err := wechat.ParseVisits(answer); err != nil && left != 0 {
+		if left, err := wechat.ParseOpenings(answer); err != nil && left != 0 {
 			t.Fatalf("%d and %v", left, err)
 		}
 	})

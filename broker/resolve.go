@@ -1,0 +1,127 @@
+package broker
+
+import (
+	"context"
+	"errors"
+)
+
+// Visit is somebody's coming to an alias.
+type Visit struct {
+	Slug    string
+	CQ      string  // to be spliced on where the target takes it; empty = nothing
+	Visitor Visitor // by what; empty = is not counted
+	Peek    bool    // only look: count nothing and generate nothing (HTTP's HEAD)
+}
+
+// Destination is where a visitor is sent.
+type Destination struct {
+	URL       string // https and on one of the app's lists of hosts, or empty: there is a link once somebody visits
+	Answer    Answer // the link behind it; without a link where Instead says why
+	Unspliced string // why the visit's cq is not in the address; empty if it is, or if there was none
+	Instead   error  // why this is the fallback and no link; nil = it is a link
+}
+
+// Resolve says where an alias leads: to a living link, which is generated if need be, or to the fallback. A slug that is
+// unknown, malformed or closed is NotFound, all in the same words.
+func (b *Broker) Resolve(ctx context.Context, v Visit) (Destination, error) {
+	alias, err := b.Alias(ctx, v.Slug)
+	if err != nil {
+		return Destination{}, err
+	}
+	app, ok := b.apps[alias.Target.App]
+	if !ok {
+		return Destination{}, errNoAlias() // and its list of hosts is gone, so that a fallback could lead anywhere
+	}
+	d, err := b.destination(ctx, app, alias, v)
+	if err != nil {
+		if !app.acceptsFallback(alias.FallbackURL) {
+			return Destination{}, err
+		}
+		d = Destination{URL: alias.FallbackURL, Instead: err}
+	}
+	if v.Visitor == "" || v.Peek {
+		return d, nil
+	}
+	if d.Instead != nil {
+		b.visits.add(alias.Slug, FellBack, b.clock())
+	}
+	b.policy.Observe(Event{Name: Visited, App: app.ID, Visitor: v.Visitor, Err: d.Instead})
+	return d, nil
+}
+
+// destination gives the link to which an alias leads, and counts the visit.
+func (b *Broker) destination(ctx context.Context, app *app, alias Alias, v Visit) (Destination, error) {
+	now := b.clock()
+	if !alias.open(now) {
+		return Destination{}, errNoAlias()
+	}
+	var written uint64
+	if alias.VisitLimit > 0 {
+		var err error
+		if written, err = b.visitsWritten(ctx, alias.Slug); err != nil {
+			return Destination{}, err
+		}
+		if written+b.visits.unwritten(alias.Slug) >= alias.VisitLimit {
+			return Destination{}, errNoAlias()
+		}
+	}
+	if v.Peek {
+		return b.peek(ctx, app, alias, v)
+	}
+	answer, err := b.Get(ctx, alias.request())
+	if err != nil {
+		return Destination{}, err
+	}
+	d, err := b.lead(app, alias, answer, v)
+	if err != nil || v.Visitor == "" {
+		return d, err
+	}
+	unwritten := b.visits.add(alias.Slug, string(v.Visitor), now)
+	if alias.VisitLimit > 0 && written+unwritten > alias.VisitLimit { // several came at once to the last place
+		b.visits.takeBack(alias.Slug, string(v.Visitor), now)
+		return Destination{}, errNoAlias()
+	}
+	return d, nil
+}
+
+// request is what an alias asks for a visitor.
+func (a Alias) request() Request {
+	req := Request{Target: a.Target}
+	if a.Splice {
+		req.Splice = &a.Splice
+	}
+	return req
+}
+
+// lead sends a visitor to a link. What is in the store may have been put there by anybody, so its host is looked at
+// again.
+func (b *Broker) lead(app *app, alias Alias, answer Answer, v Visit) (Destination, error) {
+	d := Destination{Answer: answer}
+	if v.CQ != "" {
+		if d.Unspliced = alias.Target.uncarried(v.CQ); d.Unspliced == "" {
+			d.Answer.CQ = v.CQ
+		}
+	}
+	if d.URL = d.Answer.URL(); !alias.Target.Kind.Web() || !app.Accepts(alias.Target.Kind, d.URL) {
+		err := Errorf(Upstream, "the stored link is not https on a host of link_hosts")
+		b.policy.Observe(Event{Name: LinkRefused, App: app.ID, Err: err})
+		return Destination{}, err
+	}
+	return d, nil
+}
+
+// peek gives the link that is stored.
+func (b *Broker) peek(ctx context.Context, app *app, alias Alias, v Visit) (Destination, error) {
+	w, _, err := b.want(alias.request(), b.clock())
+	if err != nil {
+		return Destination{}, err
+	}
+	link, stored, err := b.find(ctx, w.key)
+	switch {
+	case errors.Is(err, NotFound), err == nil && !link.Outlives(b.clock()):
+		return Destination{}, nil
+	case err != nil:
+		return Destination{}, err
+	}
+	return b.lead(app, alias, w.answer(Answer{Link: link, At: b.clock(), Outcome: Hit, Stored: stored}), v)
+}

@@ -1,0 +1,50 @@
+package broker
+
+// Splicing: a caller may append ?cq=<url-encoded query> to a link, and the page reads it like its query. So the link of
+// a page without a query, generated once, serves every query.
+
+// maxCQ is the longest query that WeChat takes behind a link, in characters before they are encoded.
+const maxCQ = 256
+
+// unspliceable says why the target's query cannot be spliced onto the link of the same page without one; empty if it
+// can. Whether cq merges with a link's own query is not documented, so it is used on links without one.
+func (t Target) unspliceable() string {
+	switch {
+	case t.Kind.Splice() == "":
+		return "links of this kind take no cq"
+	case t.CloudBase != nil:
+		return "a link with cloud_base takes no cq"
+	case len(t.Query) > maxCQ:
+		return "the query is longer than the 256 characters of cq"
+	default:
+		return ""
+	}
+}
+
+// splice takes the query off a target where it is to be spliced on, and says why it is not where that was asked.
+func (a App) splice(t Target, asked *bool) (base Target, cq, unspliced string) {
+	if asked == nil && !a.Splice || asked != nil && !*asked || t.Query == "" {
+		return t, "", ""
+	}
+	unspliced = t.unspliceable()
+	if a.NeverShare {
+		unspliced = "links of this app are never shared"
+	}
+	if unspliced != "" {
+		return t, "", unspliced
+	}
+	cq, t.Query = t.Query, ""
+	return t, cq, ""
+}
+
+// uncarried says why a visitor's cq cannot be spliced onto the link of the target; empty if it can.
+func (t Target) uncarried(cq string) string {
+	switch {
+	case t.Query != "":
+		return "the target has a query of its own"
+	case len(lintQuery("cq", cq)) > 0:
+		return "cq has a character outside WeChat's alphabet"
+	}
+	t.Query = cq
+	return t.unspliceable()
+}

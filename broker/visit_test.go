@@ -1,0 +1,117 @@
+package broker_test
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"linkbroker/broker"
+)
+
+func (r *rig) total(t *testing.T, slug, what string) uint64 {
+	t.Helper()
+	stats, err := r.Visits(t.Context(), slug, broker.Total, time.Time{}, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(stats) == 0 {
+		return 0
+	}
+	return stats[0].Counts[what]
+}
+
+func TestVisitsAreKeptWhileTheyCannotBeWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, &wechat{}, nil)
+		r.put(t, alias("sale", nil))
+		r.visit(t, "sale", "")
+		r.store.writesFail.Store(true)
+		for range 3 {
+			time.Sleep(time.Hour)
+			r.visit(t, "sale", "")
+			if _, err := r.Flush(t.Context()); !errors.Is(err, broker.StoreFailed) {
+				t.Fatalf("flushed onto a full disk: %v", err)
+			}
+		}
+		r.store.writesFail.Store(false)
+		for range 2 { // and once
+			if _, err := r.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := r.total(t, "sale", string(broker.Elsewhere)); n != 4 {
+			t.Errorf("%d visits are counted, want 4", n)
+		}
+	})
+}
+
+func TestADayOfVisitsBeginsInShanghai(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // begins at midnight UTC
+		r := newRig(t, &wechat{}, nil)
+		r.put(t, alias("sale", nil))
+		for range 48 {
+			r.visit(t, "sale", "")
+			time.Sleep(time.Hour)
+		}
+		if _, err := r.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		stats, err := r.Visits(t.Context(), "sale", broker.Daily, time.Unix(0, 0), time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var days []uint64
+		for _, s := range stats {
+			days = append(days, s.Counts[string(broker.Elsewhere)])
+			if s.At.UTC().Hour() != 16 {
+				t.Errorf("a day begins at %s", s.At)
+			}
+		}
+		if len(days) != 3 || days[0] != 16 || days[1] != 24 || days[2] != 8 {
+			t.Errorf("the days have %v visits, want 16, 24, 8", days)
+		}
+	})
+}
+
+func TestVisitsDieWithTheirAlias(t *testing.T) {
+	r := newRig(t, &wechat{}, nil)
+	r.put(t, alias("sale", nil))
+	r.visit(t, "sale", "")
+	if _, err := r.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.visit(t, "sale", "") // one that is not written yet
+	if err := r.DeleteAlias(t.Context(), "sale", broker.Precondition{}); err != nil {
+		t.Fatal(err)
+	}
+	r.put(t, alias("sale", nil))
+	if _, err := r.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := r.total(t, "sale", string(broker.Elsewhere)); n != 0 {
+		t.Errorf("a new alias begins with %d visits", n)
+	}
+	if _, err := r.Visits(t.Context(), "sale", "week", time.Time{}, time.Now()); !errors.Is(err, broker.InvalidArgument) {
+		t.Errorf("visits by the week: %v", err)
+	}
+}
+
+func TestWhoIsSentToTheFallbackIsNoVisitor(t *testing.T) {
+	r := newRig(t, &wechat{}, withFallback)
+	r.put(t, alias("sale", func(a *broker.Alias) {
+		a.VisitLimit, a.FallbackURL = 2, "https://shop.example.com/full"
+	}))
+	for range 5 {
+		r.visit(t, "sale", "")
+	}
+	if _, err := r.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if visits, others := r.total(t, "sale", string(broker.Elsewhere)), r.total(t, "sale", broker.FellBack); visits != 2 || others != 3 {
+		t.Errorf("%d visits and %d sent to the fallback, want 2 and 3", visits, others)
+	}
+	if n := r.events.count(broker.Visited); n != 5 {
+		t.Errorf("%d visits are observed", n)
+	}
+}
