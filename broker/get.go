@@ -35,9 +35,13 @@ func (w want) answer(a Answer) Answer {
 // that fails with the stored one for as long as it is alive.
 func (b *Broker) Get(ctx context.Context, req Request) (Answer, error) {
 	answer, err := b.get(ctx, req)
-	b.history.answered(req, answer.Outcome, err)
-	b.policy.Observe(Event{Name: Answered, App: req.App, Outcome: answer.Outcome, Err: err})
+	b.answered(req, answer.Outcome, err)
 	return answer, err
+}
+
+func (b *Broker) answered(req Request, outcome Outcome, err error) {
+	b.history.answered(req, outcome, err)
+	b.policy.Observe(Event{Name: Answered, App: req.App, Outcome: outcome, Err: err})
 }
 
 func (b *Broker) get(ctx context.Context, req Request) (Answer, error) {
