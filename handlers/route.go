@@ -55,6 +55,8 @@ func publicRoutes(a *api) []route {
 		{http.MethodGet, "/healthz", anybody, a.health, "", 0},
 		{http.MethodGet, "/readyz", anybody, a.ready, "", 0},
 		{http.MethodGet, "/version", anybody, a.version, "", 0},
+		{http.MethodGet, "/api/v1/errors", anybody, a.listExplanations, "", 0},
+		{http.MethodGet, "/api/v1/errors/{code}", anybody, a.showExplanation, "", 0},
 		{http.MethodGet, "/openapi.yaml", anybody, serveOpenAPI, "", 0},
 		{http.MethodGet, "/docs", anybody, docs(a.PublicURL), "", 0},
 	}
@@ -84,8 +86,13 @@ func adminRoutes(a *api) []route {
 		{http.MethodGet, "/healthz", anybody, a.health, "", 0},
 		{http.MethodGet, "/readyz", anybody, a.ready, "", 0},
 		{http.MethodGet, "/version", anybody, a.version, "", 0},
+		{http.MethodGet, "/api/v1/errors", anybody, a.listExplanations, "", 0},
+		{http.MethodGet, "/api/v1/errors/{code}", anybody, a.showExplanation, "", 0},
 		{http.MethodGet, "/metrics", broker.RoleAdmin, a.metrics(), "", 0},
 		{http.MethodGet, "/api/v1/links", broker.RoleAdmin, a.listLinks, "", 0},
+		{http.MethodGet, "/api/v1/links.csv", broker.RoleAdmin, a.exportLinks(formCSV), "link.export", 0},
+		{http.MethodGet, "/api/v1/links.ndjson", broker.RoleAdmin, a.exportLinks(formNDJSON), "link.export", 0},
+		{http.MethodPost, "/api/v1/links:import", broker.RoleAdmin, a.importLinks, "link.import", 0},
 		{http.MethodGet, "/api/v1/links/{key}", broker.RoleAdmin, a.showLink, "", 0},
 		{http.MethodDelete, "/api/v1/links/{key}", broker.RoleAdmin, a.deleteLink, "link.delete", 0},
 		{http.MethodPost, "/api/v1/links/{key}:renew", broker.RoleAdmin, a.renewLink, "link.renew", 0},
@@ -95,6 +102,9 @@ func adminRoutes(a *api) []route {
 		{http.MethodGet, "/api/v1/links/{key}/qr.png", broker.RoleAdmin, a.linkCode(asPNG), "", 0},
 		{http.MethodGet, "/api/v1/aliases", broker.RoleAdmin, a.listAliases, "", 0},
 		{http.MethodPost, "/api/v1/aliases", broker.RoleAdmin, a.createAlias, "alias.create", 0},
+		{http.MethodGet, "/api/v1/aliases.csv", broker.RoleAdmin, a.exportAliases(formCSV), "alias.export", 0},
+		{http.MethodGet, "/api/v1/aliases.ndjson", broker.RoleAdmin, a.exportAliases(formNDJSON), "alias.export", 0},
+		{http.MethodPost, "/api/v1/aliases:import", broker.RoleAdmin, a.importAliases, "alias.import", 0},
 		{http.MethodGet, "/api/v1/aliases/{slug}", broker.RoleAdmin, a.showAlias, "", 0},
 		{http.MethodPut, "/api/v1/aliases/{slug}", broker.RoleAdmin, a.putAlias, "alias.put", 0},
 		{http.MethodDelete, "/api/v1/aliases/{slug}", broker.RoleAdmin, a.deleteAlias, "alias.delete", 0},
@@ -113,9 +123,9 @@ func adminRoutes(a *api) []route {
 		{http.MethodPost, "/api/v1/clients/{name}:disable", broker.RoleAdmin, a.disableClient, "client.disable", 0},
 		{http.MethodPost, "/api/v1/clients/{name}:enable", broker.RoleAdmin, a.enableClient, "client.enable", 0},
 		{http.MethodGet, "/api/v1/audit", broker.RoleAdmin, a.listAudit, "", 0},
-	}...)
 		{http.MethodGet, "/api/v1/stats", broker.RoleAdmin, a.listStats, "", 0},
 		{http.MethodGet, "/api/v1/census", broker.RoleAdmin, a.showCensus, "", 0},
+	}...)
 }
 
 // engine makes gin serve the routes and nothing else of its own.
