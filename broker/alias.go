@@ -127,8 +127,8 @@ func (a Alias) normalizeLabels() (Alias, error) {
 		return Alias{}, Errorf(InvalidArgument, "starts_at must lie before ends_at")
 	}
 	for _, t := range []*time.Time{&a.StartsAt, &a.EndsAt, &a.CreatedAt, &a.ChangedAt} {
-		if *t = t.UTC().Truncate(time.Millisecond); t.Year() > 9999 {
-			return Alias{}, Errorf(InvalidArgument, "a moment lies beyond the year 9999, which no JSON can tell")
+		if *t = t.UTC().Truncate(time.Millisecond); t.Year() < 1 || t.Year() > 9999 {
+			return Alias{}, Errorf(InvalidArgument, "a moment lies outside the years 1 to 9999, which alone JSON can tell")
 		}
 	}
 	if len(a.Tags) == 0 {
@@ -200,8 +200,7 @@ func (b *Broker) DeleteAlias(ctx context.Context, slug string, when Precondition
 	if err != nil {
 		return err
 	}
-	b.visits.forget(slug)
-	return b.store.DeleteStats(ctx, visitSeries(slug))
+	return b.forgetVisits(ctx, slug)
 }
 
 // changeAttempts is how often a change without a precondition is tried again because somebody else was faster.

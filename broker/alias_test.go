@@ -53,6 +53,7 @@ func TestAliasesThatAreRefused(t *testing.T) {
 		{"a fallback that is no address", alias("sale", func(a *broker.Alias) { a.FallbackURL = "https://shop.example.com/\r\nX: y" }), broker.InvalidArgument},
 		{"an end before the start", alias("sale", func(a *broker.Alias) { a.StartsAt, a.EndsAt = time.Unix(2, 0), time.Unix(1, 0) }), broker.InvalidArgument},
 		{"a year that no JSON can tell", alias("sale", func(a *broker.Alias) { a.EndsAt = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) }), broker.InvalidArgument},
+		{"a year before the first", alias("sale", func(a *broker.Alias) { a.StartsAt = time.Date(0, 1, 1, 0, 0, 0, 0, time.FixedZone("", 3600)) }), broker.InvalidArgument},
 		{"a title that is not UTF-8", alias("sale", func(a *broker.Alias) { a.Title = "\xff" }), broker.InvalidArgument},
 		{"an empty tag", alias("sale", func(a *broker.Alias) { a.Tags = []string{""} }), broker.InvalidArgument},
 	}

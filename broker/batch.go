@@ -3,7 +3,9 @@ package broker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -22,7 +24,8 @@ const (
 // Batch answers many requests, side by side and in their order, in constant memory: it reads only so far ahead. An error
 // among the requests stands for one that could not be read, and is its answer.
 //
-// The requests are read by another goroutine, which has ended when the walk over the answers has.
+// The requests are read by another goroutine, which has ended when the walk over the answers has. What panics there does
+// so in the walk.
 func (b *Broker) Batch(ctx context.Context, requests iter.Seq2[Request, error]) iter.Seq2[Answer, error] {
 	return inOrder(ctx, requests, func(ctx context.Context, req Request) (Answer, error) {
 		req.Batched = true
@@ -52,10 +55,11 @@ func (b *Broker) PlanBatch(ctx context.Context, requests iter.Seq2[Request, erro
 	}
 }
 
-// getPatiently gets a link, and again while those who go first take WeChat's rate.
-func (b *Broker) getPatiently(ctx context.Context, req Request) (Answer, error) {
+// getPatiently is Get that asks again while those who go first take WeChat's rate.
+func (b *Broker) getPatiently(ctx context.Context, req Request) (answer Answer, err error) {
+	defer func() { b.answered(req, answer, err) }()
 	for until := b.clock().Add(batchPatience); ; {
-		answer, err := b.Get(ctx, req)
+		answer, err = b.get(ctx, req)
 		e, ok := errors.AsType[*Error](err)
 		if !ok || e.Code != Busy && e.Code != RateLimited {
 			return answer, err
@@ -74,6 +78,7 @@ func inOrder[In, Out any](
 	type outcome struct {
 		out Out
 		err error
+		bad error // a panic: in a goroutine nobody would recover, and it would end the program
 	}
 	return func(yield func(Out, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
@@ -82,8 +87,10 @@ func inOrder[In, Out any](
 		defer cancel()
 
 		queue, width := make(chan chan outcome, batchAhead), make(chan struct{}, batchWidth)
+		var bad error // of reading; may be read when the queue is closed
 		running.Go(func() {
 			defer close(queue)
+			defer func() { bad = panicked(recover()) }()
 			for item, err := range items {
 				place := make(chan outcome, 1)
 				select {
@@ -97,16 +104,35 @@ func inOrder[In, Out any](
 				}
 				width <- struct{}{} // is given back soon after ctx ends
 				running.Go(func() {
-					defer func() { <-width }()
-					out, err := work(ctx, item)
-					place <- outcome{out, err}
+					var o outcome
+					defer func() {
+						o.bad = panicked(recover())
+						place <- o
+						<-width
+					}()
+					o.out, o.err = work(ctx, item)
 				})
 			}
 		})
 		for place := range queue {
-			if o := <-place; !yield(o.out, o.err) {
+			o := <-place
+			if o.bad != nil {
+				panic(o.bad)
+			}
+			if !yield(o.out, o.err) {
 				return
 			}
 		}
+		if bad != nil {
+			panic(bad)
+		}
 	}
+}
+
+// panicked gives what was recovered from a panic, with its stack, as an error; nil for none.
+func panicked(recovered any) error {
+	if recovered == nil {
+		return nil
+	}
+	return fmt.Errorf("panic: %v\n%s", recovered, debug.Stack())
 }

@@ -186,3 +186,53 @@ func TestABatchStandsBack(t *testing.T) {
 		}
 	})
 }
+
+// TestAPanicInABatchIsItsCallers: nobody recovers in a goroutine, so it would end the program.
+func TestAPanicInABatchIsItsCallers(t *testing.T) {
+	recovered := func(r *rig, requests iter.Seq2[broker.Request, error]) (p any) {
+		defer func() { p = recover() }()
+		for _, err := range r.Batch(t.Context(), requests) {
+			t.Errorf("a line is answered: %v", err)
+		}
+		return nil
+	}
+	t.Run("of a line", func(t *testing.T) {
+		r := newRig(t, &wechat{}, nil)
+		r.store.beforeLink = func(broker.Key) { panic("a damaged page") }
+		if p := recovered(r, lines(1000, numbered)); p == nil {
+			t.Error("it is kept secret")
+		}
+	})
+	t.Run("of who reads the lines", func(t *testing.T) {
+		r := newRig(t, &wechat{}, nil)
+		if p := recovered(r, func(func(broker.Request, error) bool) { panic("a defect") }); p == nil {
+			t.Error("it is kept secret")
+		}
+	})
+}
+
+func TestALineThatWaitsIsOneAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, &wechat{}, nil)
+		client := &broker.Client{Name: "shop", Grant: broker.Grant{GenerationsPerMinute: 1}}
+		asked := func(i int) broker.Request {
+			req := numbered(i)
+			req.Client = client
+			return req
+		}
+		for _, err := range r.Batch(t.Context(), lines(3, asked)) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := r.events.count(broker.Answered); n != 3 {
+			t.Errorf("%d answers of 3 lines are observed", n)
+		}
+		if _, err := r.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.history(t, broker.AnswersOf+appid, broker.Daily); got[string(broker.Miss)] != 3 || got[broker.CountFailed] != 0 {
+			t.Errorf("counted is %v, want 3 misses", got)
+		}
+	})
+}

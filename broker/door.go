@@ -3,8 +3,6 @@ package broker
 import (
 	"context"
 	"errors"
-	"fmt"
-	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -166,7 +164,7 @@ func (b *Broker) fly(ctx context.Context, w want, f *flight) {
 	defer func() {
 		if p := recover(); p != nil {
 			f.err = Errorf(Internal, "a defect in linkbroker stopped this generation")
-			b.policy.Observe(Event{Name: Panicked, App: w.app.ID, Err: fmt.Errorf("panic: %v\n%s", p, debug.Stack())})
+			b.policy.Observe(Event{Name: Panicked, App: w.app.ID, Err: panicked(p)})
 		}
 	}()
 	// A little less than a caller's own deadline, so that who began it still hears why it failed.

@@ -104,7 +104,11 @@ type moody struct {
 	writesFail, readsFail, ledgerFails atomic.Bool
 
 	beforePut    func(ctx context.Context) error // runs first
+	beforeLink   func(key broker.Key)
 	beforeTouch  func()
+	beforeAdd    func() // runs when counts are about to be added
+	afterAdd     func() // and when they are
+	afterStats   func() // runs when counts are read
 	afterClients func() // runs when a change of clients is stored
 }
 
@@ -113,6 +117,9 @@ var errDisk = broker.Errorf(broker.StoreFailed, "no space left on device")
 func (m *moody) Link(ctx context.Context, key broker.Key) (broker.Link, error) {
 	if m.readsFail.Load() {
 		return broker.Link{}, errDisk
+	}
+	if m.beforeLink != nil {
+		m.beforeLink(key)
 	}
 	return m.Store.Link(ctx, key)
 }
@@ -143,7 +150,22 @@ func (m *moody) AddStats(ctx context.Context, stats []broker.Stat) error {
 	if m.writesFail.Load() {
 		return errDisk
 	}
-	return m.Store.AddStats(ctx, stats)
+	if m.beforeAdd != nil {
+		m.beforeAdd()
+	}
+	err := m.Store.AddStats(ctx, stats)
+	if m.afterAdd != nil {
+		m.afterAdd()
+	}
+	return err
+}
+
+func (m *moody) Stats(ctx context.Context, series string, grain broker.Grain, from, to time.Time) ([]broker.Stat, error) {
+	stats, err := m.Store.Stats(ctx, series, grain, from, to)
+	if m.afterStats != nil {
+		m.afterStats()
+	}
+	return stats, err
 }
 
 func (m *moody) PutClient(ctx context.Context, client broker.Client) error {

@@ -71,6 +71,8 @@ func (b *Broker) checkImport(link Link) (Link, error) {
 		return Link{}, Errorf(InvalidArgument, "the address is none that WeChat gives: a link is https on a host of link_hosts, a scheme begins with weixin://dl/business/")
 	case link.GeneratedAt.After(now.Add(safetyMargin)):
 		return Link{}, Errorf(InvalidArgument, "generated_at lies in the future")
+	case link.UsedAt.After(now.Add(safetyMargin)), !link.UsedAt.IsZero() && link.UsedAt.Unix() < 0:
+		return Link{}, Errorf(InvalidArgument, "used_at lies in the future, or before 1970")
 	case link.ExpiresAt.IsZero():
 		return Link{}, Errorf(InvalidArgument, "expires_at is missing: a link of unknown age cannot be trusted")
 	}

@@ -74,23 +74,38 @@ func (p *prewarming) feedAliases(ctx context.Context, due chan<- want) error {
 		if !alias.open(now) && !alias.open(now.Add(aliasLead)) {
 			continue
 		}
-		w, _, err := p.broker.want(alias.request(), now)
-		if err != nil || w.app.NeverShare {
-			continue // the configuration has changed since it was made
-		}
-		link, _, err := p.broker.find(ctx, w.key)
-		switch {
-		case err == nil && w.satisfiedBy(link, now) && !link.DueForRenewal(now):
-			continue
-		case err == nil:
-			w.replaces = link.GeneratedAt
-		case !errors.Is(err, NotFound):
+		w, wanted, err := p.wantFor(ctx, alias, now)
+		if err != nil {
 			return err
 		}
-		w.purpose = Prewarming
-		p.hand(ctx, due, w)
+		if wanted {
+			p.hand(ctx, due, w)
+		}
 	}
 	return nil
+}
+
+// wantFor gives what the next visitor to an alias would have to wait for, if there is anything.
+func (p *prewarming) wantFor(ctx context.Context, alias Alias, now time.Time) (w want, wanted bool, err error) {
+	w, _, err = p.broker.want(alias.request(), now)
+	if err != nil || w.app.NeverShare {
+		return want{}, false, nil //nolint:nilerr // the configuration has changed since it was made
+	}
+	link, _, err := p.broker.find(ctx, w.key)
+	switch {
+	case err == nil && w.satisfiedBy(link, now) && !link.DueForRenewal(now) && w.app.Accepts(w.target.Kind, link.URL):
+		return want{}, false, nil
+	case err == nil:
+		w.replaces = link.GeneratedAt
+	case !errors.Is(err, NotFound):
+		return want{}, false, err
+	}
+	w.purpose = Prewarming
+	if alias.VisitLimit == 0 {
+		return w, true, nil
+	}
+	wanted, err = p.broker.hasRoom(ctx, alias, "", now)
+	return w, wanted, err
 }
 
 // hand hands on what is due.
@@ -131,9 +146,10 @@ func (p *prewarming) hasStopped(w want) bool {
 	return p.stopped[w.call()] != nil
 }
 
-// aboutOneLink reports whether an error says nothing of the next link: WeChat refused this one, or was too busy.
+// aboutOneLink reports whether an error says nothing of the next link: WeChat refused this one or was too busy, or it was
+// deleted meanwhile.
 func aboutOneLink(err error) bool {
-	for _, code := range []Code{InvalidPath, InvalidQuery, InvalidExpiry, InvalidEnv, InvalidArgument, Upstream, Busy, Internal} {
+	for _, code := range []Code{InvalidPath, InvalidQuery, InvalidExpiry, InvalidEnv, InvalidArgument, Upstream, Busy, Internal, NotFound} {
 		if errors.Is(err, code) {
 			return true
 		}

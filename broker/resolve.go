@@ -1,15 +1,17 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"time"
 )
 
 // Visit is somebody's coming to an alias.
 type Visit struct {
 	Slug    string
 	CQ      string  // to be spliced on where the target takes it; empty = nothing
-	Visitor Visitor // by what; empty = is not counted
+	Visitor Visitor // by what; empty = is not counted, but under a limit, where he is Elsewhere
 	Peek    bool    // only look: count nothing and generate nothing (HTTP's HEAD)
 }
 
@@ -52,18 +54,11 @@ func (b *Broker) Resolve(ctx context.Context, v Visit) (Destination, error) {
 // destination gives the link to which an alias leads, and counts the visit.
 func (b *Broker) destination(ctx context.Context, app *app, alias Alias, v Visit) (Destination, error) {
 	now := b.clock()
-	if !alias.open(now) {
+	if !alias.open(now) || app.NeverShare { // the app has stopped sharing: each visitor would cost a generation
 		return Destination{}, errNoAlias()
 	}
-	var written uint64
-	if alias.VisitLimit > 0 {
-		var err error
-		if written, err = b.visitsWritten(ctx, alias.Slug); err != nil {
-			return Destination{}, err
-		}
-		if written+b.visits.unwritten(alias.Slug) >= alias.VisitLimit {
-			return Destination{}, errNoAlias()
-		}
+	if err := b.admit(ctx, alias, "", now); err != nil {
+		return Destination{}, err
 	}
 	if v.Peek {
 		return b.peek(ctx, app, alias, v)
@@ -73,15 +68,32 @@ func (b *Broker) destination(ctx context.Context, app *app, alias Alias, v Visit
 		return Destination{}, err
 	}
 	d, err := b.lead(app, alias, answer, v)
-	if err != nil || v.Visitor == "" {
-		return d, err
+	if err != nil {
+		return Destination{}, err
 	}
-	unwritten := b.visits.add(alias.Slug, string(v.Visitor), now)
-	if alias.VisitLimit > 0 && written+unwritten > alias.VisitLimit { // several came at once to the last place
-		b.visits.takeBack(alias.Slug, string(v.Visitor), now)
-		return Destination{}, errNoAlias()
+	what := v.Visitor
+	if alias.VisitLimit > 0 {
+		what = cmp.Or(what, Elsewhere) // who is told the link takes a place
+	}
+	if err := b.admit(ctx, alias, what, now); err != nil { // several came at once to the last place
+		return Destination{}, err
 	}
 	return d, nil
+}
+
+// admit counts a visitor, or looks for nobody whether there is room for one.
+func (b *Broker) admit(ctx context.Context, alias Alias, visitor Visitor, now time.Time) error {
+	switch {
+	case alias.VisitLimit > 0:
+		ok, err := b.hasRoom(ctx, alias, string(visitor), now)
+		if err == nil && !ok {
+			err = errNoAlias()
+		}
+		return err
+	case visitor != "":
+		b.visits.add(alias.Slug, string(visitor), now)
+	}
+	return nil
 }
 
 // request is what an alias asks for a visitor.
@@ -98,9 +110,8 @@ func (a Alias) request() Request {
 func (b *Broker) lead(app *app, alias Alias, answer Answer, v Visit) (Destination, error) {
 	d := Destination{Answer: answer}
 	if v.CQ != "" {
-		if d.Unspliced = alias.Target.uncarried(v.CQ); d.Unspliced == "" {
-			d.Answer.CQ = v.CQ
-		}
+		cq, unspliced := alias.Target.carry(v.CQ)
+		d.Answer.CQ, d.Unspliced = cmp.Or(cq, answer.CQ), unspliced
 	}
 	if d.URL = d.Answer.URL(); !alias.Target.Kind.Web() || !app.Accepts(alias.Target.Kind, d.URL) {
 		err := Errorf(Upstream, "the stored link is not https on a host of link_hosts")
@@ -110,8 +121,11 @@ func (b *Broker) lead(app *app, alias Alias, answer Answer, v Visit) (Destinatio
 	return d, nil
 }
 
-// peek gives the link that is stored.
+// peek gives the link that is stored. Under a limit it is told to visitors alone.
 func (b *Broker) peek(ctx context.Context, app *app, alias Alias, v Visit) (Destination, error) {
+	if alias.VisitLimit > 0 {
+		return Destination{}, nil
+	}
 	w, _, err := b.want(alias.request(), b.clock())
 	if err != nil {
 		return Destination{}, err

@@ -113,7 +113,7 @@ func TestRedirectsStayOnTheHostList(t *testing.T) {
 func TestPeekingHasNoSideEffects(t *testing.T) {
 	w := &wechat{}
 	r := newRig(t, w, nil)
-	r.put(t, alias("sale", func(a *broker.Alias) { a.VisitLimit = 2 }))
+	r.put(t, alias("sale", nil))
 	peek := func() broker.Destination {
 		d, err := r.Resolve(t.Context(), broker.Visit{Slug: "sale", Visitor: broker.OnIOS, Peek: true})
 		if err != nil {
@@ -176,6 +176,8 @@ func TestWhatAVisitorBringsIsSplicedOn(t *testing.T) {
 	}{
 		{"onto a page without a query", nil, "table=5&x=%20", "?cq=table%3D5%26x%3D%2520"},
 		{"a + stays a +", nil, "a=+", "?cq=a%3D%2B"},
+		{"in the form that a query has", nil, "?b=2&&a=1&", "?cq=a%3D1%26b%3D2"},
+		{"256 characters of that form", nil, "?" + strings.Repeat("a", 256), "?cq=" + strings.Repeat("a", 256)},
 		{"256 characters", nil, strings.Repeat("a", 256), "?cq=" + strings.Repeat("a", 256)},
 		{"but not 257", nil, strings.Repeat("a", 257), ""},
 		{"but nothing outside WeChat's alphabet", nil, "a=桌", ""},
@@ -281,5 +283,21 @@ func (r *rig) checkVisits(t *testing.T, slug string, want uint64) {
 	}
 	if n, hours := sum(broker.Hourly); hours < 90*24/5-1 || hours > 90*24/5+2 || int(n) != hours {
 		t.Errorf("%d visits in %d hours are kept, want those of 90 days", n, hours)
+	}
+}
+
+// TestAnAppThatStopsSharing: each visitor to an alias from before would have a link generated.
+func TestAnAppThatStopsSharing(t *testing.T) {
+	w := &wechat{}
+	before := newRig(t, w, nil)
+	before.put(t, alias("sale", nil))
+	r := rigOver(before.store, w, func(a *broker.App) { a.NeverShare = true })
+	for _, peek := range []bool{false, true} {
+		if d, err := r.Resolve(t.Context(), broker.Visit{Slug: "sale", Visitor: broker.InWeChat, Peek: peek}); !errors.Is(err, broker.NotFound) {
+			t.Errorf("a visitor is led to %q, %v", d.URL, err)
+		}
+	}
+	if _, err := r.Prewarm(t.Context()); err != nil || w.called() != 0 {
+		t.Errorf("%d generations, %v", w.called(), err)
 	}
 }

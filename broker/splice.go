@@ -37,14 +37,18 @@ func (a App) splice(t Target, asked *bool) (base Target, cq, unspliced string) {
 	return t, cq, ""
 }
 
-// uncarried says why a visitor's cq cannot be spliced onto the link of the target; empty if it can.
-func (t Target) uncarried(cq string) string {
+// carry gives what of a visitor's cq is spliced onto the link of the target, in the form that a query has, or says why
+// nothing is.
+func (t Target) carry(cq string) (carried, unspliced string) {
 	switch {
 	case t.Query != "":
-		return "the target has a query of its own"
+		return "", "the target has a query of its own"
 	case len(lintQuery("cq", cq)) > 0:
-		return "cq has a character outside WeChat's alphabet"
+		return "", "cq has a character outside WeChat's alphabet"
 	}
-	t.Query = cq
-	return t.unspliceable()
+	t.Query = canonicalForm(cq)
+	if unspliced = t.unspliceable(); unspliced != "" {
+		return "", unspliced
+	}
+	return t.Query, ""
 }

@@ -32,9 +32,14 @@ const maxVisited = 1 << 16
 
 // visits are counted in memory and written every few seconds, as uses are. A crash loses seconds of counting.
 type visits struct {
-	mu     sync.Mutex
-	counts map[visitPlace]uint64
-	sums   map[string]uint64 // visits by slug that are not yet known to be written
+	flushing onceLock // held while visits are written, which is I/O
+
+	mu      sync.Mutex
+	counts  map[visitPlace]uint64
+	sums    map[string]uint64 // visits by slug that are not yet known to be written
+	settled uint64            // how often some became known to be
+	taken   int               // places of counts that are being written
+	writing chan struct{}     // closed when they are, or could not be; nil while none are
 }
 
 // visitPlace is where a visit is counted.
@@ -45,36 +50,68 @@ type visitPlace struct {
 }
 
 func newVisits() visits {
-	return visits{counts: make(map[visitPlace]uint64), sums: make(map[string]uint64)}
+	return visits{flushing: newOnceLock(), counts: make(map[visitPlace]uint64), sums: make(map[string]uint64)}
 }
 
-// add counts a visit and gives the number of those to the slug that the store may not know of yet.
-func (v *visits) add(slug, what string, now time.Time) uint64 {
+// add counts a visit.
+func (v *visits) add(slug, what string, now time.Time) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.count(slug, what, now)
+}
+
+func (v *visits) count(slug, what string, now time.Time) (counted bool) {
 	place := visitPlace{slug, now.Truncate(time.Hour).Unix(), what}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if _, known := v.counts[place]; known || len(v.counts) < maxVisited {
-		v.counts[place]++
-		if what != FellBack {
-			v.sums[slug]++
-		}
+	if _, known := v.counts[place]; !known && len(v.counts)+v.taken >= maxVisited {
+		return false
 	}
-	return v.sums[slug]
+	v.counts[place]++
+	if what != FellBack {
+		v.sums[slug]++
+	}
+	return true
 }
 
-func (v *visits) unwritten(slug string) uint64 {
+// addWithin counts a visit if there is room for it under a limit, or only looks where what is empty. It is told how many
+// visits the store knew of, and of which moment before that: see settledTimes. For what it cannot tell it gives the end of
+// the doubt, after which the store has to be read again.
+func (v *visits) addWithin(limit, written, settled uint64, slug, what string, now time.Time) (ok bool, doubt <-chan struct{}) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.sums[slug]
+	switch {
+	case v.settled != settled: // some may be in neither number
+		over := make(chan struct{})
+		close(over)
+		return false, over
+	case written+v.sums[slug] < limit:
+		return what == "" || v.count(slug, what, now), nil
+	default:
+		return false, v.writing // while that goes on, some may be in both
+	}
 }
 
-// take takes all that is counted. Who has written it says so with written, who cannot puts it back.
+// settledTimes is how often visits have left memory for the store.
+func (v *visits) settledTimes() uint64 {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.settled
+}
+
+// take takes all that is counted. Who has written it says so with written, who cannot puts it back, and both call done.
 func (v *visits) take() map[visitPlace]uint64 {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	taken := v.counts
 	v.counts = make(map[visitPlace]uint64)
+	v.taken, v.writing = len(taken), make(chan struct{})
 	return taken
+}
+
+func (v *visits) done() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	close(v.writing)
+	v.taken, v.writing = 0, nil
 }
 
 func (v *visits) putBack(place visitPlace, n uint64) {
@@ -89,19 +126,9 @@ func (v *visits) written(place visitPlace, n uint64) {
 	if place.what == FellBack || v.sums[place.slug] == 0 {
 		return // nothing is summed up of it, or the alias was deleted meanwhile
 	}
+	v.settled++
 	if v.sums[place.slug] -= min(n, v.sums[place.slug]); v.sums[place.slug] == 0 {
 		delete(v.sums, place.slug)
-	}
-}
-
-// takeBack takes a visit back that came beyond the limit.
-func (v *visits) takeBack(slug, what string, now time.Time) {
-	place := visitPlace{slug, now.Truncate(time.Hour).Unix(), what}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.counts[place] > 0 {
-		v.counts[place]--
-		v.sums[slug]--
 	}
 }
 
@@ -118,7 +145,12 @@ func (v *visits) forget(slug string) {
 
 // flushVisits writes the visits counted in memory: to their hour, to their day and to the total of the alias.
 func (b *Broker) flushVisits(ctx context.Context, counts Counts) error {
+	if err := b.visits.flushing.lock(ctx); err != nil {
+		return err
+	}
+	defer b.visits.flushing.unlock()
 	taken := b.visits.take()
+	defer b.visits.done()
 	places := make([]visitPlace, 0, len(taken))
 	for place := range taken {
 		places = append(places, place)
@@ -182,6 +214,39 @@ func (b *Broker) Visits(ctx context.Context, slug string, grain Grain, from, to 
 		return b.store.Stats(ctx, visitSeries(alias.Slug), grain, from, to)
 	default:
 		return nil, Errorf(InvalidArgument, "visits are counted by hour, day or total, not by %q", grain)
+	}
+}
+
+// forgetVisits forgets the visits to an alias. None of them is being written meanwhile, or it would come back.
+func (b *Broker) forgetVisits(ctx context.Context, slug string) error {
+	if err := b.visits.flushing.lock(ctx); err != nil {
+		return err
+	}
+	defer b.visits.flushing.unlock()
+	b.visits.forget(slug)
+	return b.store.DeleteStats(ctx, visitSeries(slug))
+}
+
+// hasRoom reports whether an alias that has a limit leads one more visitor on, and counts him; where what is empty it only
+// looks. It waits only where visits that are being written decide it.
+func (b *Broker) hasRoom(ctx context.Context, alias Alias, what string, now time.Time) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, b.policy.Deadline)
+	defer cancel()
+	for {
+		settled := b.visits.settledTimes()
+		written, err := b.visitsWritten(ctx, alias.Slug)
+		if err != nil {
+			return false, err
+		}
+		ok, doubt := b.visits.addWithin(alias.VisitLimit, written, settled, alias.Slug, what, now)
+		if doubt == nil {
+			return ok, nil
+		}
+		select {
+		case <-doubt:
+		case <-ctx.Done():
+			return false, Errorf(Unavailable, "the visits are being written, and they are nearly all that the alias has: %w", ctx.Err())
+		}
 	}
 }
 

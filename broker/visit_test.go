@@ -115,3 +115,122 @@ func TestWhoIsSentToTheFallbackIsNoVisitor(t *testing.T) {
 		t.Errorf("%d visits are observed", n)
 	}
 }
+
+// limited is a broker with an alias that leads on so many visitors.
+func limited(t *testing.T, most uint64) *rig {
+	t.Helper()
+	r := newRig(t, &wechat{}, nil)
+	r.put(t, alias("sale", func(a *broker.Alias) { a.VisitLimit = most }))
+	return r
+}
+
+// TestNobodySlipsThroughWhileVisitsAreWritten: between reading what is written and counting the visit, another visitor
+// takes the last place, and a flush moves him from memory to the store.
+func TestNobodySlipsThroughWhileVisitsAreWritten(t *testing.T) {
+	r := limited(t, 1)
+	r.store.afterStats = func() {
+		r.store.afterStats = nil
+		r.visit(t, "sale", "")
+		if _, err := r.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := r.Resolve(t.Context(), broker.Visit{Slug: "sale", Visitor: broker.InWeChat}); !errors.Is(err, broker.NotFound) {
+		t.Errorf("a second visitor is led on: %v", err)
+	}
+}
+
+// TestNobodyIsTurnedAwayWhileVisitsAreWritten: for a moment the store knows of visits that memory still counts as
+// unwritten.
+func TestNobodyIsTurnedAwayWhileVisitsAreWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := limited(t, 3)
+		r.visit(t, "sale", "")
+		r.visit(t, "sale", "")
+		third := make(chan error, 1)
+		r.store.afterAdd = func() {
+			r.store.afterAdd = nil
+			go func() {
+				_, err := r.Resolve(t.Context(), broker.Visit{Slug: "sale", Visitor: broker.InWeChat})
+				third <- err
+			}()
+			synctest.Wait()
+		}
+		if _, err := r.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-third; err != nil {
+			t.Errorf("the third of three visitors is turned away: %v", err)
+		}
+	})
+}
+
+// TestADiskThatHangsHoldsUpNoVisitor: but for the last ones under a limit, of whom nobody can say now whether there is
+// room.
+func TestADiskThatHangsHoldsUpNoVisitor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := limited(t, 10)
+		r.visit(t, "sale", "")
+		hangs := make(chan struct{})
+		r.store.beforeAdd = func() { <-hangs }
+		flushed := make(chan error)
+		go func() {
+			_, err := r.Flush(t.Context())
+			flushed <- err
+		}()
+		synctest.Wait()
+		began := time.Now()
+		for range 9 {
+			r.visit(t, "sale", "")
+		}
+		if waited := time.Since(began); waited != 0 {
+			t.Errorf("visitors waited %s", waited)
+		}
+		if _, err := r.Resolve(t.Context(), broker.Visit{Slug: "sale", Visitor: broker.InWeChat}); !errors.Is(err, broker.Unavailable) {
+			t.Errorf("one too many is told %v", err)
+		}
+		close(hangs)
+		if err := <-flushed; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestWhoIsToldTheLinkTakesAPlace(t *testing.T) {
+	r := limited(t, 1)
+	if d, err := r.Resolve(t.Context(), broker.Visit{Slug: "sale", Peek: true}); err != nil || d.URL != "" {
+		t.Errorf("a look before the only visit gives %q, %v", d.URL, err)
+	}
+	if d, err := r.Resolve(t.Context(), broker.Visit{Slug: "sale"}); err != nil || d.URL == "" { // a browser that reads ahead
+		t.Fatalf("the only visit leads to %q, %v", d.URL, err)
+	}
+	for _, v := range []broker.Visit{{}, {Peek: true}, {Visitor: broker.InWeChat}} {
+		v.Slug = "sale"
+		if d, err := r.Resolve(t.Context(), v); !errors.Is(err, broker.NotFound) {
+			t.Errorf("beyond the limit %+v is given %q, %v", v, d.URL, err)
+		}
+	}
+}
+
+func TestAVisitBeingWrittenDiesWithItsAlias(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := limited(t, 2)
+		r.visit(t, "sale", "")
+		deleted := make(chan error, 1)
+		r.store.beforeAdd = func() {
+			r.store.beforeAdd = nil
+			go func() { deleted <- r.DeleteAlias(t.Context(), "sale", broker.Precondition{}) }()
+			synctest.Wait()
+		}
+		if _, err := r.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-deleted; err != nil {
+			t.Fatal(err)
+		}
+		r.put(t, alias("sale", nil))
+		if n := r.total(t, "sale", string(broker.Elsewhere)); n != 0 {
+			t.Errorf("a new alias begins with %d visits", n)
+		}
+	})
+}

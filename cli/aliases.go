@@ -15,7 +15,7 @@ import (
 func newAliases() *cobra.Command {
 	group := newGroup("aliases", "Permanent short addresses, /l/SLUG, that always lead to a living link",
 		newAliasesList(), newAliasesGet(), newAliasesPut(), newAliasesCreate(), newAliasesUpdate(), newAliasesRemove(),
-		newAliasesVisits(), newAliasesCode())
+		newAliasesVisits(), newAliasesCode(), newExport(aliasTransfer()), newImport(aliasTransfer()))
 	group.Aliases = []string{"alias"}
 	group.Example = `  export LINKBROKER_KEY=…                          a key of role admin
   linkbroker aliases put spring --path=pages/sale --query=from=poster --title='Spring sale' --tag=print

@@ -57,7 +57,7 @@ func (r *rehearsal) run(ctx context.Context, b *batch) error {
 		if err != nil || len(c.rows) == 0 {
 			return err
 		}
-		if err := b.ask(ctx, c, batchPath+"?dry_run=true", r.settle); err != nil {
+		if err := b.ask(ctx, c, rehearsalPath, r.settle); err != nil {
 			return err
 		}
 	}

@@ -63,6 +63,23 @@ type progress struct {
 	rate  float64 // rows a second, the latest weighing most
 }
 
+// barWidth is that of the bar alone, and barSpace what it takes with its percentage.
+const (
+	barWidth = 10
+	barSpace = barWidth + 12
+)
+
+// fitting cuts off what the line of the terminal has no room for: a bar that wraps is drawn over and over.
+func (p *progress) fitting(text string) string {
+	columns := 80
+	if file, ok := p.w.(*os.File); ok {
+		if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 0 {
+			columns = width
+		}
+	}
+	return text[:min(len(text), max(columns-barSpace, 0))]
+}
+
 // newProgress tells on a terminal by a bar, elsewhere by a line now and then.
 func newProgress(w io.Writer, quiet bool, total int) *progress {
 	p := &progress{total: total, quotas: make(map[string]batchQuota), w: w, every: lineEvery, clock: time.Now}
@@ -73,7 +90,7 @@ func newProgress(w io.Writer, quiet bool, total int) *progress {
 	case isFile && term.IsTerminal(int(file.Fd())):
 		p.every = barEvery
 		p.bar = progressbar.NewOptions(total,
-			progressbar.OptionSetWriter(w), progressbar.OptionSetWidth(20), progressbar.OptionSetPredictTime(false),
+			progressbar.OptionSetWriter(w), progressbar.OptionSetWidth(barWidth), progressbar.OptionSetPredictTime(false),
 			progressbar.OptionSetElapsedTime(false), progressbar.OptionShowDescriptionAtLineEnd())
 	}
 	return p
@@ -109,7 +126,7 @@ func (p *progress) tell(now time.Time) {
 	p.rate += weight * (rate - p.rate)
 	p.told, p.until = now, p.done
 	if p.bar != nil {
-		p.bar.Describe(p.details())
+		p.bar.Describe(p.fitting(fmt.Sprintf("%s of %s: %s", thousands(p.done), thousands(p.total), p.details())))
 		_ = p.bar.Set(p.done) // a bar that cannot be drawn is no reason to stop
 		return
 	}
@@ -118,11 +135,11 @@ func (p *progress) tell(now time.Time) {
 
 func (p *progress) details() string {
 	parts := []string{p.counts(), fmt.Sprintf("%.0f/s", p.rate)}
-	for _, app := range slices.Sorted(maps.Keys(p.quotas)) {
-		parts = append(parts, "quota left "+thousands(int(p.quotas[app].Left)))
-	}
 	if p.rate > 0 {
 		parts = append(parts, roughly(time.Duration(float64(p.total-p.done)/p.rate*float64(time.Second)))+" left")
+	}
+	for _, app := range slices.Sorted(maps.Keys(p.quotas)) {
+		parts = append(parts, "quota left "+thousands(int(p.quotas[app].Left)))
 	}
 	return strings.Join(parts, ", ")
 }

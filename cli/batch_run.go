@@ -47,9 +47,24 @@ func (b *batch) run(ctx context.Context) error {
 		if err != nil || len(c.rows) == 0 {
 			return err
 		}
+		if b.progress.every > 0 {
+			b.lookAtQuotas(ctx, c)
+		}
 		if err := b.ask(ctx, c, batchPath, b.settle); err != nil {
 			return err
 		}
+	}
+}
+
+// fewRows are enough to find one that needs a generation, where most do.
+const fewRows = 50
+
+// lookAtQuotas asks how the mini programs of the first rows stand with their day, by a dry run, which spends nothing. It
+// is for those who look on: what fails here is told when it matters.
+func (b *batch) lookAtQuotas(ctx context.Context, c chunk) {
+	c.rows = c.rows[:min(len(c.rows), fewRows)]
+	if _, sum, err := b.remote.send(ctx, rehearsalPath, c, func(asked, batchLine) error { return nil }); err == nil {
+		b.progress.note(sum)
 	}
 }
 

@@ -16,7 +16,8 @@ import (
 )
 
 const (
-	batchPath = "/api/v1/links:batch"
+	batchPath     = "/api/v1/links:batch"
+	rehearsalPath = batchPath + "?dry_run=true"
 
 	// chunkRows and chunkBytes bound what is sent at once: little enough for a proxy with its usual limit of a megabyte,
 	// and enough for the pause between two of them to be nothing.
@@ -73,7 +74,7 @@ func (c chunk) requests() []byte {
 	if len(c.rows) == 0 {
 		return nil
 	}
-	return c.body[c.rows[0].from:]
+	return c.body[c.rows[0].from:c.rows[len(c.rows)-1].to]
 }
 
 // batchLine is a line of the broker's answer: the result of a row, or at the end the summary.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"time"
 
 	"linkbroker/broker"
 	"linkbroker/wechat"
@@ -109,4 +110,23 @@ func Resume(name, text, part, earlier string) (done int, keep int64, err error) 
 		err = nil
 	}
 	return done, keep, err
+}
+
+// ShowProgress gives what is told of a batch of so many rows, of which one is done each millisecond, behind those done
+// before.
+func ShowProgress(total, before int, outcome func(n int) string) string {
+	var out strings.Builder
+	now := time.Unix(0, 0)
+	p := newProgress(&out, false, total)
+	p.clock = func() time.Time { return now }
+	p.note(&batchSummary{Quota: []batchQuota{{App: "a", Left: 498_766}}})
+	for n := range before {
+		p.count(result{Outcome: outcome(n)})
+	}
+	p.start()
+	for n := before; n < total; n++ {
+		now = now.Add(time.Millisecond)
+		p.add(result{Outcome: outcome(n)})
+	}
+	return out.String()
 }

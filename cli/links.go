@@ -14,11 +14,13 @@ import (
 )
 
 func newLinks() *cobra.Command {
-	group := newGroup("links", "Look at the links of a running linkbroker, renew and delete them",
-		newLinksList(), newLinksGet(), newLinksRemove(), newLinksRenew(), newLinksVerify())
+	group := newGroup("links", "Look at the links of a running linkbroker, renew, verify, delete, export and import them",
+		newLinksList(), newLinksGet(), newLinksRemove(), newLinksRenew(), newLinksVerify(),
+		newExport(linkTransfer()), newImport(linkTransfer()))
 	group.Example = `  export LINKBROKER_KEY=…                          a key of role admin
   linkbroker links list --sort=-uses               the links most asked for
   linkbroker links list -q item --env=trial        those whose path or query contains "item"
+  linkbroker links export -o links.csv             all of them; import takes them over elsewhere
   linkbroker links get 0f3c5a5b6d7e8f900f3c5a5b6d7e8f90`
 	addAdminFlags(group)
 	return group

@@ -77,7 +77,9 @@ only when none that is still good leads to the same place: once, however many as
 	root.Example = `  linkbroker serve --sandbox                 try it, with a fake WeChat and nothing to set up
   linkbroker check-config                    see what config.yaml says, and what is wrong with it
   linkbroker serve --config config.yaml      run it
-  linkbroker links list --sort=-uses         see the links most asked for`
+  linkbroker links list --sort=-uses         see the links most asked for
+  linkbroker aliases put spring --path=p     an address to print: /l/spring leads to a living link
+  linkbroker batch in.csv -o out.csv         a link for every row of a file`
 	root.SilenceUsage = true
 	root.SilenceErrors = true
 	return root

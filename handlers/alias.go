@@ -46,8 +46,6 @@ func (in *aliasRequest) alias() (broker.Alias, error) {
 		return broker.Alias{}, err
 	case in.VisitLimit.value < 0:
 		return broker.Alias{}, broker.Errorf(malformed, "visit_limit must not be negative")
-	case outOfReach(in.StartsAt) || outOfReach(in.EndsAt):
-		return broker.Alias{}, broker.Errorf(malformed, "starts_at and ends_at lie between the years 1 and 9999")
 	}
 	target := broker.Target{
 		App: in.App, Path: *in.Path, Query: in.Query, Env: in.Env, CloudBase: in.CloudBase.target(),
@@ -59,12 +57,6 @@ func (in *aliasRequest) alias() (broker.Alias, error) {
 		Slug: in.Slug, Target: target, Splice: in.Splice, Title: in.Title, Tags: in.Tags, StartsAt: in.StartsAt, EndsAt: in.EndsAt,
 		FallbackURL: in.FallbackURL, VisitLimit: uint64(in.VisitLimit.value), Disabled: in.Disabled,
 	}, nil
-}
-
-// outOfReach reports whether a moment cannot be told in JSON once it is in UTC.
-func outOfReach(t time.Time) bool {
-	year := t.UTC().Year()
-	return year < 1 || year > 9999
 }
 
 // aliasView is an alias as an administrator sees it.

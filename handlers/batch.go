@@ -203,7 +203,7 @@ func (b *batch) run() {
 		sum.count(answer, err)
 		b.reply(b.result(answer, err))
 	}
-	b.conclude(sum)
+	b.say(b.api.lastLine(b.stream, b.ending, sum))
 }
 
 func (s *batchSummary) count(answer broker.Answer, err error) {
@@ -218,23 +218,6 @@ func (s *batchSummary) count(answer broker.Answer, err error) {
 	default:
 		s.Hits++
 	}
-}
-
-// conclude writes the last line: the summary of what was answered to its end, or why it was not.
-func (b *batch) conclude(summary any) {
-	err := b.ending
-	if b.ctx.Err() != nil && err == nil {
-		err = context.Cause(b.ctx)
-	}
-	if err != nil {
-		b.say(encode(struct {
-			Error problem `json:"error"`
-		}{b.api.lineProblem(err)}))
-		return
-	}
-	b.say(encode(struct {
-		Summary any `json:"summary"`
-	}{summary}))
 }
 
 // result is the answer to a line. It is written out because there may be very many.
@@ -278,4 +261,19 @@ func (a *api) lineProblem(err error) problem {
 		p.RetryAfter = int64(wait / time.Second)
 	}
 	return p
+}
+
+// lastLine is the last line of a stream: the summary of one that came to its end, or why it did not.
+func (a *api) lastLine(s *stream, ending error, summary any) []byte {
+	if ending == nil && s.ctx.Err() != nil {
+		ending = context.Cause(s.ctx)
+	}
+	if ending != nil {
+		return encode(struct {
+			Error problem `json:"error"`
+		}{a.lineProblem(ending)})
+	}
+	return encode(struct {
+		Summary any `json:"summary"`
+	}{summary})
 }

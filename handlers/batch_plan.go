@@ -62,7 +62,7 @@ func (b *batch) plan(language broker.Language) {
 	if b.ending == nil && b.ctx.Err() == nil {
 		sum.Quota, b.ending = b.against(costs)
 	}
-	b.conclude(sum)
+	b.say(b.api.lastLine(b.stream, b.ending, sum))
 }
 
 func (b *batch) planLine(plan broker.Plan, err error, language broker.Language) planLine {

@@ -180,7 +180,8 @@ type docsCode struct {
 
 func docsCodes() []docsCode {
 	var codes []docsCode
-	for code, r := range refusals {
+	for code := range verdicts {
+		r := refusalOf(code)
 		codes = append(codes, docsCode{Code: code, Status: r.status, ErrCode: r.errcode, Title: r.title, Hint: r.hint})
 	}
 	slices.SortFunc(codes, func(a, b docsCode) int {

@@ -31,58 +31,64 @@ const (
 
 // refusal is how an error of one code is told.
 type refusal struct {
-	status  int    // on the native interface; the facade says 200 always
-	errcode int    // on the facade; 0 = the error's own
-	title   string // short, the same for every error of the code
-	hint    string // what to do
+	verdict
+
+	title string // short, the same for every error of the code
+	hint  string // what to do
+}
+
+// verdict is what a code means in HTTP and to WeChat's clients.
+type verdict struct {
+	status  int // on the native interface; the facade says 200 always
+	errcode int // on the facade; 0 = the error's own
 }
 
 // systemError is WeChat's errcode for trouble of its own, which makes clients try again.
 const systemError = -1
 
-// refusals is the one table of what a code means in HTTP. 422: understood and refused, as WeChat would. 502: the
-// mini program's administrator must act. 503: try again.
+// verdicts is the one table of what a code means; what is said about it in words stands in explain.go and in the domain.
+// 422: understood and refused, as WeChat would. 502: the mini program's administrator must act. 503: try again.
 //
 //nolint:gochecknoglobals // a constant table
-var refusals = map[broker.Code]refusal{
-	broker.InvalidPath:        {422, 0, "The path is refused", "Give the page's path without a query; the page must be in the released version."},
-	broker.InvalidQuery:       {422, 0, "The query is refused", "Percent-encode what is outside WeChat's alphabet; at most 1024 characters."},
-	broker.InvalidExpiry:      {422, 0, "The expiry is refused", "Leave the expire fields out for a link that is renewed by itself."},
-	broker.InvalidEnv:         {422, 0, "The env_version is refused", "It is one of release, trial and develop."},
-	broker.InvalidArgument:    {422, 0, "A field is refused", "See the detail."},
-	broker.InvalidLeastLife:   {422, 0, "The least life is refused", "Ask for less: at most two thirds of the life such a link has."},
-	broker.UnknownApp:         {400, 40013, "No such mini program", "Name the appid of a mini program that is configured here."},
-	broker.NotFound:           {404, 85403, "Not found", "It may have been deleted or purged."},
-	broker.PreconditionFailed: {412, systemError, "The precondition does not hold", "Read it again, and repeat the change with the ETag it has now."},
-	broker.NotCached:          {403, 48001, "Not in the cache", "This key may only read. Ask with a key of role generate."},
+var verdicts = map[broker.Code]verdict{
+	broker.InvalidPath:        {422, 0},
+	broker.InvalidQuery:       {422, 0},
+	broker.InvalidExpiry:      {422, 0},
+	broker.InvalidEnv:         {422, 0},
+	broker.InvalidArgument:    {422, 0},
+	broker.InvalidLeastLife:   {422, 0},
+	broker.UnknownApp:         {400, 40013},
+	broker.NotFound:           {404, 85403},
+	broker.PreconditionFailed: {412, systemError},
+	broker.NotCached:          {403, 48001},
 
-	broker.AppNotReleased: {502, 0, "The mini program is not released", "Release a version in WeChat's console."},
-	broker.AppForbidden:   {502, 0, "The mini program may not do this", "Check its permissions and its standing in WeChat's console."},
-	broker.TokenRefused:   {502, systemError, "WeChat refuses this broker", "The operator must check the AppSecret and the IP whitelist."},
-	broker.Upstream:       {502, 0, "WeChat refused", "Look the errcode up in WeChat's documentation."},
+	broker.AppNotReleased: {502, 0},
+	broker.AppForbidden:   {502, 0},
+	broker.TokenRefused:   {502, systemError},
+	broker.Upstream:       {502, 0},
 
-	broker.Busy:           {503, 45011, "Too much at once", "Try again after the time in Retry-After."},
-	broker.QuotaExhausted: {503, 45009, "The day's quota is used up", "Links that are stored are still answered. Try again when the quota day ends."},
-	broker.Unavailable:    {503, systemError, "Not available just now", "Try again; the link may be there by then."},
-	broker.StoreFailed:    {503, systemError, "The store is failing", "The operator must look at the disk and the log."},
-	broker.Internal:       {500, systemError, "A defect in linkbroker", "Please report it with what the log says."},
+	broker.Busy:           {503, 45011},
+	broker.QuotaExhausted: {503, 45009},
+	broker.Unavailable:    {503, systemError},
+	broker.StoreFailed:    {503, systemError},
+	broker.Internal:       {500, systemError},
 
-	unauthenticated:      {401, 41001, "No credential", "Send the API key as Authorization: Bearer, as access_token or under the prefix /k/{key}; a publishable one as key."},
-	broker.BadCredential: {401, 40001, "The credential is not valid", "Check the API key, or ask for a new token."},
-	tokenExpired:         {401, 42001, "The token has expired", "Ask /cgi-bin/token for a new one."},
-	broker.Forbidden:     {403, 48001, "Not allowed", "Ask the operator what this key is for: its role, mini programs, pages, queries and origins."},
-	malformed:            {400, 47001, "Malformed request", "See the detail and /docs."},
-	emptyBody:            {400, 44002, "Empty body", "Send a JSON object."},
-	tooLarge:             {413, 47001, "Too large", "A request for one link is at most 16 KiB."},
-	badGrant:             {400, 40002, "Wrong grant_type", "It is client_credential."},
-	noRoute:              {404, 40066, "No such address", "See /docs."},
-	notForwarded:         {403, 48001, "Not passed on", "Ask the operator, who can name the call under pass_through."},
-	wrongMethod:          {405, 43002, "Wrong method", "See the Allow header."},
-	broker.Conflict:      {409, systemError, "Conflict", "See the detail."},
-	hungUp:               {499, systemError, "The caller hung up", "What was begun goes on; ask again."}, // nginx's status
+	unauthenticated:      {401, 41001},
+	broker.BadCredential: {401, 40001},
+	tokenExpired:         {401, 42001},
+	broker.Forbidden:     {403, 48001},
+	malformed:            {400, 47001},
+	emptyBody:            {400, 44002},
+	tooLarge:             {413, 47001},
+	badGrant:             {400, 40002},
+	noRoute:              {404, 40066},
+	notForwarded:         {403, 48001},
+	wrongMethod:          {405, 43002},
+	broker.Conflict:      {409, systemError},
+	hungUp:               {499, systemError}, // nginx's status
 
-	broker.RateLimited:     {429, 45011, "Too fast", "Try again after the time in Retry-After."},
-	broker.BudgetExhausted: {429, 45009, "The key's own budget is used up", "Links that are stored are still answered. Try again when the quota day ends."},
+	broker.RateLimited:     {429, 45011},
+	broker.BudgetExhausted: {429, 45009},
 }
 
 // refuse tells an error in the language of the address: the one place where an answer becomes an error.
@@ -93,6 +99,9 @@ func (a *api) refuse(c *gin.Context, err error) {
 	r, e := judge(err)
 	if e.Code == broker.Internal {
 		a.Logger.Error("a request met a defect", "route", c.FullPath(), "error", err)
+	}
+	if c.Writer.Written() {
+		panic(http.ErrAbortHandler) // half an answer must not look like a whole one
 	}
 	if wait := retryAfter(r, e); wait > 0 {
 		c.Writer.Header().Set("Retry-After", seconds(wait))
@@ -112,11 +121,15 @@ func judge(err error) (refusal, *broker.Error) {
 	if !ok {
 		e = broker.Errorf(broker.Internal, "%w", err)
 	}
-	r, ok := refusals[e.Code]
-	if !ok {
-		e, r = broker.Errorf(broker.Internal, "an error of the unknown code %q: %w", e.Code, err), refusals[broker.Internal]
+	if _, ok := verdicts[e.Code]; !ok {
+		e = broker.Errorf(broker.Internal, "an error of the unknown code %q: %w", e.Code, err)
 	}
-	return r, e
+	return refusalOf(e.Code), e
+}
+
+func refusalOf(code broker.Code) refusal {
+	words, _ := explainCode(code)
+	return refusal{verdicts[code], words.Meaning.English, words.Remedy.English}
 }
 
 // problem is a problem of RFC 9457.

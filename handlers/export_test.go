@@ -49,7 +49,7 @@ func WithRoutes(cfg Config, method string, role broker.Role, paths ...string) ht
 
 // StatusOf gives what the table of errors says of a code.
 func StatusOf(code broker.Code) (status, errcode int, known bool) {
-	r, known := refusals[code]
+	r, known := verdicts[code]
 	return r.status, r.errcode, known
 }
 
@@ -63,7 +63,7 @@ var WithoutCredential = withoutCredential
 var LanguageOf = languageOf
 
 // Codes are all codes of errors.
-func Codes() []broker.Code { return slices.Collect(maps.Keys(refusals)) }
+func Codes() []broker.Code { return slices.Collect(maps.Keys(verdicts)) }
 
 // ErrorPage gives the page of an error.
 func ErrorPage(cfg Config, code broker.Code, language string) *httptest.ResponseRecorder {

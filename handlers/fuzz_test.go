@@ -3,9 +3,13 @@ package handlers_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
+
+	"linkbroker/broker"
+	"linkbroker/cache"
 )
 
 // FuzzFacadeBody sends anything to the facade: HTTP 200, an errcode, and the same again for the same body.
@@ -145,6 +149,79 @@ func FuzzClientBody(f *testing.F) {
 			if !client.Configured() && client.Name != "fuzzed" {
 				w.administer("DELETE", "/api/v1/clients/"+client.Name)
 			}
+		}
+	})
+}
+
+// FuzzAliasBody puts anything: what is taken can be sent back as it is shown, and is the same then.
+func FuzzAliasBody(f *testing.F) {
+	for _, body := range []string{
+		`{"path":"p"}`, `{"path":"/p","query":"b&a","title":"页","tags":["b","a","a",""],"starts_at":"2026-01-01T00:00:00.123456789+08:00","visit_limit":"1e3"}`,
+		`{"path":null}`, `{"path":"p","ends_at":"0000-01-01T00:00:00+08:00"}`, `{"path":"p","ends_at":"9999-12-31T23:59:59-08:00"}`, `{"path":"p","slug":"FUZZED","url":{},"state":[1]}`,
+		`{"path":"p","visit_limit":18446744073709551616,"fallback_url":"https://shop.example.com"}`, `{"path":"p","cloud_base":{"env":"e","query":"a"},"extra":{"a":1.0},"env_version":"trial"}`,
+		`{"path":"p","tags":null,"title":"\ud800"}`, `{"path":"p","starts_at":null,"splice":true,"disabled":true}`, `{"path":"p","title":"\u0000</script>"}`,
+	} {
+		f.Add([]byte(body))
+	}
+	w := newWorldWith(f, cache.NewMemory(), broker.App{ID: appA, FallbackHosts: []string{"shop.example.com"}})
+	w.spec = nil // which would take most of the time
+	f.Fuzz(func(t *testing.T, body []byte) {
+		w.t = t
+		taken := w.change("PUT", "/api/v1/aliases/fuzzed", string(body))
+		if taken.Code >= http.StatusInternalServerError {
+			t.Fatalf("our fault: %d %s\n%s", taken.Code, taken.text(), w.log)
+		}
+		if taken.Code >= http.StatusBadRequest {
+			return
+		}
+		again := w.change("PUT", "/api/v1/aliases/fuzzed", taken.text(), "If-Match: "+taken.Header().Get("ETag"))
+		if again.Code != http.StatusOK || again.text() != taken.text() {
+			t.Fatalf("%s, and sent back %d %s", taken.text(), again.Code, again.text())
+		}
+		if out := w.visit("fuzzed"); out.Code >= http.StatusInternalServerError {
+			t.Fatalf("a visit: %d %s", out.Code, out.text())
+		}
+	})
+}
+
+// FuzzVisit comes with any slug and any query: it leads to the link, with nothing behind it but cq, or nowhere.
+func FuzzVisit(f *testing.F) {
+	for _, seed := range [][2]string{
+		{"sale", ""},
+		{"sale", "cq=a%3D1"},
+		{"SALE", "cq=a+b&x"},
+		{"queried", "cq=%zz"},
+		{"//evil.com", "cq=https://evil.com"},
+		{"sale/../x", "cq=%0d%0aLocation:x"},
+		{"sale\x00", "&&cq=&cq=#"},
+		{"sale", "cq=%23%3F%26"},
+		{"..", "?cq=1"},
+		{"sale/qr.svg", "cq=a&size=64"},
+	} {
+		f.Add(seed[0], seed[1])
+	}
+	w := newVisitedWorld(f)
+	w.spec = nil
+	w.visit("sale")
+	w.visit("queried")
+	f.Fuzz(func(t *testing.T, slug, query string) {
+		out := w.get("/l/"+slug, query)
+		if out.Code >= http.StatusInternalServerError {
+			t.Fatalf("our fault: %d %s\n%s", out.Code, out.text(), w.log)
+		}
+		location := out.Header().Get("Location")
+		if (out.Code == http.StatusFound) != (location != "") {
+			t.Fatalf("%d to %q", out.Code, location)
+		}
+		if location == "" {
+			return
+		}
+		u, err := url.Parse(location)
+		if err != nil || u.Scheme != "https" || u.Host != "wxaurl.cn" || u.Path != "/t1" && u.Path != "/t2" || u.Fragment != "" || strings.ContainsAny(location, "\r\n") {
+			t.Fatalf("it leads to %q: %v", location, err)
+		}
+		if values := u.Query(); len(values) > 1 || len(values) == 1 && (len(values["cq"]) != 1 || len(values.Get("cq")) > 256) {
+			t.Fatalf("it leads to %q", location)
 		}
 	})
 }

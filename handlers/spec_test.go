@@ -51,7 +51,7 @@ func readSpec(t testing.TB) *spec {
 // listeners says where an operation is served.
 func listeners(op *openapi3.Operation) []string {
 	switch {
-	case slices.Contains(op.Tags, "Health"):
+	case slices.Contains(op.Tags, "Health"), slices.Contains(op.Tags, "Errors"):
 		return []string{"admin", "public"}
 	case slices.Contains(op.Tags, "Admin"):
 		return []string{"admin"}

@@ -94,3 +94,9 @@ func parseMoment(name, value string) (time.Time, error) {
 	}
 	return t, nil
 }
+
+// outOfReach reports whether a moment cannot be told in JSON once it is in UTC.
+func outOfReach(t time.Time) bool {
+	year := t.UTC().Year()
+	return year < 1 || year > 9999
+}

@@ -23,7 +23,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	for _, contentType := range []string{"text/html", "image/svg+xml", "image/png"} {
+	for _, contentType := range []string{"text/html", "image/svg+xml", "image/png", "application/x-ndjson"} {
 		openapi3filter.RegisterBodyDecoder(contentType, openapi3filter.PlainBodyDecoder)
 	}
 	goleak.VerifyTestMain(m)
