@@ -57,16 +57,16 @@ func (a *api) generation(field string, target func(app string) (broker.Target, e
 			return nil, err
 		}
 		writeCacheFacts(c.Writer.Header(), answer)
-		return appendWeChat(make([]byte, 0, 256), field, answer.Link), nil
+		return appendWeChat(make([]byte, 0, 256), field, answer), nil
 	}
 }
 
-// appendWeChat appends WeChat's answer for a link, with what was in it that we do not know.
-func appendWeChat(b []byte, field string, link broker.Link) []byte {
+// appendWeChat appends an answer as WeChat gives it, with what was in it that we do not know.
+func appendWeChat(b []byte, field string, answer broker.Answer) []byte {
 	b = append(append(append(b, `{"errcode":0,"errmsg":"ok","`...), field...), `":`...)
-	b = appendString(b, link.URL)
-	if len(link.Extra) > 0 {
-		return append(append(b, ','), link.Extra[1:]...)
+	b = appendString(b, answer.URL())
+	if extra := answer.Link.Extra; len(extra) > 0 {
+		return append(append(b, ','), extra[1:]...)
 	}
 	return append(b, '}')
 }
