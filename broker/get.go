@@ -35,11 +35,11 @@ func (w want) answer(a Answer) Answer {
 // that fails with the stored one for as long as it is alive.
 func (b *Broker) Get(ctx context.Context, req Request) (Answer, error) {
 	answer, err := b.get(ctx, req)
-	b.answered(req, answer.Outcome, err)
+	b.answered(&req, answer.Outcome, err)
 	return answer, err
 }
 
-func (b *Broker) answered(req Request, outcome Outcome, err error) {
+func (b *Broker) answered(req *Request, outcome Outcome, err error) {
 	b.history.answered(req, outcome, err)
 	b.policy.Observe(Event{Name: Answered, App: req.App, Outcome: outcome, Err: err})
 }
