@@ -57,7 +57,7 @@ func (b *Broker) PlanBatch(ctx context.Context, requests iter.Seq2[Request, erro
 
 // getPatiently is Get that asks again while those who go first take WeChat's rate.
 func (b *Broker) getPatiently(ctx context.Context, req Request) (answer Answer, err error) {
-	defer func() { b.answered(req, answer, err) }()
+	defer func() { b.answered(&req, &answer, err) }()
 	for until := b.clock().Add(batchPatience); ; {
 		answer, err = b.get(ctx, req)
 		e, ok := errors.AsType[*Error](err)

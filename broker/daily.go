@@ -57,6 +57,16 @@ func (d DailyUses) merged(old DailyUses) DailyUses {
 	return encodeDaily(last, uses)
 }
 
+// sound reports whether these are counts as they are kept here. Beyond a last day in the future none would be counted until
+// then.
+func (d DailyUses) sound(now time.Time) bool {
+	if d == "" {
+		return true
+	}
+	last, _ := d.decode()
+	return last <= dayNumber(now.Add(safetyMargin)) && d == encodeDaily(last, d.UsesOf(dayNumbered(last)))
+}
+
 // decode gives what is there; what makes no sense is no use.
 func (d DailyUses) decode() (last int64, counts []uint64) {
 	b := []byte(d)

@@ -35,11 +35,11 @@ func (w want) answer(a Answer) Answer {
 // that fails with the stored one for as long as it is alive.
 func (b *Broker) Get(ctx context.Context, req Request) (Answer, error) {
 	answer, err := b.get(ctx, req)
-	b.answered(req, answer, err)
+	b.answered(&req, &answer, err)
 	return answer, err
 }
 
-func (b *Broker) answered(req Request, answer Answer, err error) {
+func (b *Broker) answered(req *Request, answer *Answer, err error) {
 	b.history.answered(req, answer.Outcome, err)
 	b.policy.Observe(Event{Name: Answered, App: req.App, Kind: answer.Link.Target.Kind, Outcome: answer.Outcome, Err: err})
 }

@@ -59,7 +59,7 @@ func newHistory(apps []App) *history {
 }
 
 // answered counts how a request was answered.
-func (h *history) answered(req Request, outcome Outcome, err error) {
+func (h *history) answered(req *Request, outcome Outcome, err error) {
 	what := CountFailed
 	if err == nil {
 		what = string(outcome)

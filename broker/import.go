@@ -47,6 +47,9 @@ func (b *Broker) ImportLink(ctx context.Context, link Link, dry bool) (Imported,
 	return outcome, nil
 }
 
+// mostUses is beyond what can be counted, and far from where counting on would begin at 0 again.
+const mostUses = 1 << 53
+
 // checkImport gives the link as it would have been stored if it had been generated here.
 func (b *Broker) checkImport(link Link) (Link, error) {
 	now, given := b.clock(), link.Key
@@ -73,6 +76,8 @@ func (b *Broker) checkImport(link Link) (Link, error) {
 		return Link{}, Errorf(InvalidArgument, "generated_at lies in the future")
 	case link.UsedAt.After(now.Add(safetyMargin)), !link.UsedAt.IsZero() && link.UsedAt.Unix() < 0:
 		return Link{}, Errorf(InvalidArgument, "used_at lies in the future, or before 1970")
+	case link.Uses > mostUses, !link.Recent.sound(now):
+		return Link{}, Errorf(InvalidArgument, "uses or recent are no counts, or are of the future")
 	case link.ExpiresAt.IsZero():
 		return Link{}, Errorf(InvalidArgument, "expires_at is missing: a link of unknown age cannot be trusted")
 	}

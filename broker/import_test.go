@@ -23,6 +23,9 @@ func TestLinksThatCannotBeImported(t *testing.T) {
 		{"one without an end", func(l *broker.Link) { l.ExpiresAt = time.Time{} }, broker.InvalidArgument},
 		{"one that has ended", func(l *broker.Link) { l.ExpiresAt = now.Add(-time.Hour) }, broker.InvalidExpiry},
 		{"one that ended after 30 days, whatever it says", func(l *broker.Link) { l.GeneratedAt = now.Add(-31 * day) }, broker.InvalidExpiry},
+		{"one used more often than can be counted", func(l *broker.Link) { l.Uses = 1<<64 - 1 }, broker.InvalidArgument},
+		{"one used on days to come", func(l *broker.Link) { l.Recent = usedOn(now.Add(60 * day)) }, broker.InvalidArgument},
+		{"one whose days are no counts", func(l *broker.Link) { l.Recent = "\xff" }, broker.InvalidArgument},
 		{"one of the future", func(l *broker.Link) { l.GeneratedAt = now.Add(time.Hour) }, broker.InvalidArgument},
 	}
 	for _, test := range tests {
@@ -101,4 +104,20 @@ func TestAliasesAreImported(t *testing.T) {
 			t.Errorf("a reserved slug: %v", err)
 		}
 	})
+}
+
+func usedOn(at time.Time) broker.DailyUses {
+	return broker.Link{}.Touched(broker.Use{Count: 5, UsedAt: at}).Recent
+}
+
+func TestUsesAreImported(t *testing.T) {
+	r := newRig(t, &wechat{}, nil)
+	now := time.Now()
+	link := broker.Link{Target: query("a=1").Target, URL: "https://wxaurl.cn/x", ExpiresAt: now.Add(10 * day), Uses: 5, Recent: usedOn(now.Add(-2 * day))}
+	if _, err := r.ImportLink(t.Context(), link, false); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.get(t, query("a=1"), broker.Hit).Link; got.Uses != 5 || got.Recent != link.Recent {
+		t.Errorf("%d uses, %v", got.Uses, got.Recent.UsesOf(now))
+	}
 }

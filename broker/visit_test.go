@@ -2,6 +2,8 @@ package broker_test
 
 import (
 	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -233,4 +235,52 @@ func TestAVisitBeingWrittenDiesWithItsAlias(t *testing.T) {
 			t.Errorf("a new alias begins with %d visits", n)
 		}
 	})
+}
+
+// TestAVisitLimitIsExact however often visits are written meanwhile, and however often that fails.
+func TestAVisitLimitIsExact(t *testing.T) {
+	const most = 300
+	r := limited(t, most)
+	r.visit(t, "sale", "")
+	var led atomic.Int64
+	led.Add(1)
+	var visitors, flushers sync.WaitGroup
+	stop := make(chan struct{})
+	for range 2 {
+		flushers.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				r.store.writesFail.Store(i%3 == 0)
+				_, _ = r.Flush(t.Context())
+			}
+		})
+	}
+	for range 16 {
+		visitors.Go(func() {
+			for range most/16 + 10 {
+				switch _, err := r.Resolve(t.Context(), broker.Visit{Slug: "sale", Visitor: broker.OnIOS}); {
+				case err == nil:
+					led.Add(1)
+				case !errors.Is(err, broker.NotFound):
+					t.Error(err)
+				case led.Load() < most-16: // those under way may have the rest
+					t.Error("a visitor is turned away although there is room")
+				}
+			}
+		})
+	}
+	visitors.Wait()
+	close(stop)
+	flushers.Wait()
+	r.store.writesFail.Store(false)
+	if _, err := r.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := r.total(t, "sale", string(broker.OnIOS)) + r.total(t, "sale", string(broker.Elsewhere)); led.Load() != most || n != most {
+		t.Errorf("%d visitors were led on and %d counted, want %d", led.Load(), n, most)
+	}
 }

@@ -134,7 +134,7 @@ func (a *api) codeQuery(c *gin.Context, alias broker.Alias) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		unspliced = plan.Unspliced
+		cq, unspliced = plan.CQ, plan.Unspliced
 	}
 	if unspliced != "" {
 		return "", broker.Errorf(broker.InvalidArgument, "cq cannot be spliced on: %s", unspliced)
