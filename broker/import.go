@@ -71,7 +71,7 @@ func (b *Broker) checkImport(link Link) (Link, error) {
 	case link.Target.Kind.rules().compose != nil:
 		return Link{}, Errorf(InvalidArgument, "links of kind %s are put together when they are asked for, and kept nowhere", link.Target.Kind)
 	case !app.Accepts(link.Target.Kind, link.URL):
-		return Link{}, Errorf(InvalidArgument, "the address is none that WeChat gives: a link is https on a host of link_hosts, a scheme begins with weixin://dl/business/")
+		return Link{}, Errorf(InvalidArgument, "the address is not one of kind %s: a URL Link is https on a host of link_hosts", link.Target.Kind)
 	case link.GeneratedAt.After(now.Add(safetyMargin)):
 		return Link{}, Errorf(InvalidArgument, "generated_at lies in the future")
 	case link.UsedAt.After(now.Add(safetyMargin)), !link.UsedAt.IsZero() && link.UsedAt.Unix() < 0:

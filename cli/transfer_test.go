@@ -101,7 +101,7 @@ func TestImportTellsWhatItRefuses(t *testing.T) {
 		want  string // a pattern
 	}{
 		{"what is wrong with rows is told, and the others are taken", []string{"aliases", "import", "aliases.csv"}, 1, `^row \d+: the slug "admin" is reserved.*\nrow \d+: path contains a \?.*\n4 rows: 2 added, 0 replaced, 0 unchanged, 2 refused\n$`},
-		{"links to foreign hosts are refused", []string{"links", "import", "links.csv"}, 1, `^row \d+: the address is not https on a host of link_hosts.*\n1 rows: 0 added, .* 1 refused\n$`},
+		{"links to foreign hosts are refused", []string{"links", "import", "links.csv"}, 1, `^row \d+: the address is not one of kind url_link.*\n1 rows: 0 added, .* 1 refused\n$`},
 		{"what is no CSV is refused", []string{"aliases", "import", "broken.csv"}, 1, `"`},
 		{"an empty file is refused", []string{"aliases", "import", "empty.csv"}, 1, `^linkbroker: `},
 		{"a file that is not there", []string{"aliases", "import", "nowhere.csv"}, 1, `nowhere.csv: no such file`},
