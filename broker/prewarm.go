@@ -13,7 +13,9 @@ const prewarmers = 16
 // Prewarm generates fresh links for targets that are in demand and near their end, as long as WeChat and the day's
 // quota allow, and whenever nobody waits for a link.
 func (b *Broker) Prewarm(ctx context.Context) (Counts, error) {
-	run := prewarming{broker: b, counts: Counts{"renewed": 0, "failed": 0}, stopped: make(map[string]error)}
+	run := prewarming{
+		broker: b, counts: Counts{"renewed": 0, "failed": 0}, stopped: make(map[string]bool), refused: make(map[page]int),
+	}
 	due := make(chan want)
 	var workers sync.WaitGroup
 	for range prewarmers {
@@ -34,8 +36,22 @@ type prewarming struct {
 	broker  *Broker
 	mu      sync.Mutex
 	counts  Counts
-	stopped map[string]error // apps with which it is no use to go on, and why
+	stopped map[string]bool // apps with which it is no use to go on
+	refused map[page]int    // how often WeChat has refused a page
 }
+
+// page is what WeChat refuses whatever the query.
+type page struct {
+	app  string
+	env  Env
+	path string
+}
+
+func pageOf(t Target) page { return page{t.App, t.Env, t.Path} }
+
+// refusalsBelieved is how often a page is refused until its other links are left for the next run: WeChat is wrong now and
+// then, and a page that is gone may have a hundred thousand aliases.
+const refusalsBelieved = 3
 
 // feedLinks walks the links whose last third may have begun and hands on those that are due and in demand.
 func (p *prewarming) feedLinks(ctx context.Context, due chan<- want) error {
@@ -102,7 +118,7 @@ func (p *prewarming) wantFor(ctx context.Context, alias Alias, now time.Time) (w
 
 // hand hands on what is due.
 func (p *prewarming) hand(ctx context.Context, due chan<- want, w want) {
-	if p.hasStopped(w.app) {
+	if p.hasStopped(w.target) {
 		return
 	}
 	select {
@@ -113,7 +129,7 @@ func (p *prewarming) hand(ctx context.Context, due chan<- want, w want) {
 
 // generate has one link generated and counts it.
 func (p *prewarming) generate(ctx context.Context, w want) {
-	if p.hasStopped(w.app) {
+	if p.hasStopped(w.target) {
 		return
 	}
 	r, err := p.broker.pass(ctx, w)
@@ -127,15 +143,18 @@ func (p *prewarming) generate(ctx context.Context, w want) {
 	default:
 		p.counts["failed"]++
 		if !aboutOneLink(err) {
-			p.stopped[w.app.ID] = err
+			p.stopped[w.app.ID] = true
+		}
+		if errors.Is(err, InvalidPath) {
+			p.refused[pageOf(w.target)]++
 		}
 	}
 }
 
-func (p *prewarming) hasStopped(app *app) bool {
+func (p *prewarming) hasStopped(t Target) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.stopped[app.ID] != nil
+	return p.stopped[t.App] || p.refused[pageOf(t)] >= refusalsBelieved
 }
 
 // aboutOneLink reports whether an error says nothing of the next link: WeChat refused this one or was too busy, or it was
