@@ -121,7 +121,7 @@ func TestJobsOfARunningBroker(t *testing.T) {
 	for _, job := range list.Items {
 		runs[job.Name] = job.Runs
 	}
-	if len(runs) != 4 || runs["backup"] != 1 {
+	if len(runs) != 5 || runs["backup"] != 1 {
 		t.Errorf("the jobs ran %v", runs)
 	}
 	for _, name := range []string{"nothing", "../links"} {
