@@ -13,7 +13,9 @@ const prewarmers = 16
 // Prewarm generates fresh links for targets that are in demand and near their end, as long as WeChat and the day's
 // quota allow, and whenever nobody waits for a link.
 func (b *Broker) Prewarm(ctx context.Context) (Counts, error) {
-	run := prewarming{broker: b, counts: Counts{"renewed": 0, "failed": 0}, stopped: make(map[appKind]error)}
+	run := prewarming{
+		broker: b, counts: Counts{"renewed": 0, "failed": 0}, stopped: make(map[appKind]bool), refused: make(map[page]int),
+	}
 	due := make(chan want)
 	var workers sync.WaitGroup
 	for range prewarmers {
@@ -34,7 +36,8 @@ type prewarming struct {
 	broker  *Broker
 	mu      sync.Mutex
 	counts  Counts
-	stopped map[appKind]error // with which it is no use to go on, and why
+	stopped map[appKind]bool // with which it is no use to go on
+	refused map[page]int     // how often WeChat has refused a page
 }
 
 // appKind is one of WeChat's calls on behalf of an app: what speaks against one says nothing of another.
@@ -43,7 +46,20 @@ type appKind struct {
 	kind Kind
 }
 
-func (w want) call() appKind { return appKind{w.app.ID, w.target.Kind} }
+func (t Target) call() appKind { return appKind{t.App, t.Kind} }
+
+// page is what WeChat refuses whatever the query.
+type page struct {
+	app  string
+	env  Env
+	path string
+}
+
+func pageOf(t Target) page { return page{t.App, t.Env, t.Path} }
+
+// refusalsBelieved is how often a page is refused until its other links are left for the next run: WeChat is wrong now and
+// then, and a page that is gone may have a hundred thousand aliases.
+const refusalsBelieved = 3
 
 // feedLinks walks the links whose last third may have begun and hands on those that are due and in demand.
 func (p *prewarming) feedLinks(ctx context.Context, due chan<- want) error {
@@ -110,7 +126,7 @@ func (p *prewarming) wantFor(ctx context.Context, alias Alias, now time.Time) (w
 
 // hand hands on what is due.
 func (p *prewarming) hand(ctx context.Context, due chan<- want, w want) {
-	if p.hasStopped(w) {
+	if p.hasStopped(w.target) {
 		return
 	}
 	select {
@@ -121,7 +137,7 @@ func (p *prewarming) hand(ctx context.Context, due chan<- want, w want) {
 
 // generate has one link generated and counts it.
 func (p *prewarming) generate(ctx context.Context, w want) {
-	if p.hasStopped(w) {
+	if p.hasStopped(w.target) {
 		return
 	}
 	r, err := p.broker.pass(ctx, w)
@@ -135,15 +151,18 @@ func (p *prewarming) generate(ctx context.Context, w want) {
 	default:
 		p.counts["failed"]++
 		if !aboutOneLink(err) {
-			p.stopped[w.call()] = err
+			p.stopped[w.target.call()] = true
+		}
+		if errors.Is(err, InvalidPath) {
+			p.refused[pageOf(w.target)]++
 		}
 	}
 }
 
-func (p *prewarming) hasStopped(w want) bool {
+func (p *prewarming) hasStopped(t Target) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.stopped[w.call()] != nil
+	return p.stopped[t.call()] || p.refused[pageOf(t)] >= refusalsBelieved
 }
 
 // aboutOneLink reports whether an error says nothing of the next link: WeChat refused this one or was too busy, or it was

@@ -1,6 +1,7 @@
 package broker_test
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -78,6 +79,28 @@ func TestADeletionStopsNoPrewarming(t *testing.T) {
 		}
 		if n := r.prewarm(t)["renewed"]; n != 99 {
 			t.Errorf("%d of 99 are renewed", n)
+		}
+	})
+}
+
+// TestAPageThatIsGoneHoldsUpNoOthers: WeChat is not asked for each of its aliases, every five minutes and for ever.
+func TestAPageThatIsGoneHoldsUpNoOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &wechat{takes: 100 * time.Millisecond}
+		w.answer = func(call int, target broker.Target) error {
+			if target.Path == "pages/gone" || call == 1 { // 40165 is wrong now and then
+				return says(broker.InvalidPath, 40165)
+			}
+			return nil
+		}
+		r := newRig(t, w, nil)
+		for i := range 500 {
+			r.put(t, alias(fmt.Sprint("a", i), func(a *broker.Alias) { a.Target.Path, a.Target.Query = "pages/gone", fmt.Sprint("n=", i) }))
+			r.put(t, alias(fmt.Sprint("b", i), func(a *broker.Alias) { a.Target.Query = fmt.Sprint("n=", i) }))
+		}
+		counts := r.prewarm(t)
+		if counts["renewed"] < 499 || w.called() > 550 {
+			t.Errorf("%v after %d calls", counts, w.called())
 		}
 	})
 }

@@ -53,10 +53,10 @@ func newBatched(t *testing.T, environ ...string) *batched {
 }
 
 // restart starts the broker again, at the address where it was.
-func (b *batched) restart(t *testing.T, environ ...string) {
+func (b *batched) restart(t *testing.T) {
 	t.Helper()
 	b.server.kill()
-	b.server = serve(t, b.dir, append(environ, b.environ...), "--listen", host(t, b.server.public), "--admin-listen", host(t, b.server.admin))
+	b.server = serve(t, b.dir, b.environ, "--listen", host(t, b.server.public), "--admin-listen", host(t, b.server.admin))
 }
 
 func (b *batched) file(t *testing.T, name, text string) {
@@ -235,8 +235,7 @@ func TestBatchStopsAtTheEndOfTheQuota(t *testing.T) {
 	if strings.Contains(b.read(t, "out.csv.part"), "quota") {
 		t.Error("the row at which the quota ended is written")
 	}
-	b.restart(t, "LINKBROKER_APPS_0_BATCH_RESERVE=0.01", "LINKBROKER_APPS_0_DAILY_QUOTA=1000") // as tomorrow
-	b.environ = append(b.environ[:1:1], secrets...)
+	b.environ = append(b.environ[:1:1], secrets...) // with the whole quota, as tomorrow
 	b.restart(t)
 	if said, code := b.batch(t, "in.csv", "-o", "out.csv"); code != 0 {
 		t.Fatalf("the next day it exits with %d and says %s", code, said)

@@ -33,7 +33,7 @@ func TestStoreCommands(t *testing.T) {
 	w := newWeChat(t)
 	dir, link := stored(t, w)
 	expect(t, dir, 0, `(?m)^links +1$`, "check")
-	expect(t, dir, 0, `"links": 1,\n  "damaged": 0,`, "check", "-o", "json")
+	expect(t, dir, 0, `"links": 1,\n  "aliases": 0,\n  "damaged": 0,`, "check", "-o", "json")
 	expect(t, dir, 0, `^1 links copied into data/backups/links-\d+T\d+Z.db\n$`, "backup")
 	expect(t, dir, 0, `^1 links copied into copy.db\n$`, "backup", "copy.db")
 	expect(t, dir, 1, `copy.db exists already`, "backup", "copy.db")

@@ -190,23 +190,28 @@ type batchSummary struct {
 	Generated int `json:"generated"` // for a line of this batch
 	Stale     int `json:"stale"`
 	Failed    int `json:"failed"`
+
+	Quota []quotaLeft `json:"quota"` // of the mini programs of the links
 }
 
 // run answers the lines.
 func (b *batch) run() {
 	var sum batchSummary
+	cost := make(costs)
 	for answer, err := range b.api.Broker.Batch(b.ctx, b.requests()) {
 		if err != nil && b.ctx.Err() != nil {
 			b.abort() // or its end would be waited for
 			break
 		}
-		sum.count(answer, err)
+		cost[answer.Link.Target.App] += sum.count(answer, err)
 		b.reply(b.result(answer, err))
 	}
+	sum.Quota = b.against(cost)
 	b.say(b.api.lastLine(b.stream, b.ending, sum))
 }
 
-func (s *batchSummary) count(answer broker.Answer, err error) {
+// count counts an answer, and says how many generations it cost.
+func (s *batchSummary) count(answer broker.Answer, err error) int64 {
 	s.Lines++
 	switch {
 	case err != nil:
@@ -215,9 +220,11 @@ func (s *batchSummary) count(answer broker.Answer, err error) {
 		s.Stale++
 	case answer.Outcome == broker.Miss && !answer.Collapsed:
 		s.Generated++
+		return 1
 	default:
 		s.Hits++
 	}
+	return 0
 }
 
 // result is the answer to a line. It is written out because there may be very many.

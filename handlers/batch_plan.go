@@ -1,8 +1,6 @@
 package handlers
 
 import (
-	"maps"
-	"slices"
 	"time"
 
 	"linkbroker/broker"
@@ -24,24 +22,27 @@ type planSummary struct {
 	Hits        int         `json:"hits"`
 	Generations int         `json:"generations"`
 	Refused     int         `json:"refused"`
-	Quota       []planQuota `json:"quota"` // of the mini programs for which links would be generated
+	Quota       []quotaLeft `json:"quota"` // of the mini programs of the links
 }
 
-// planQuota sets what a batch would cost a mini program against what is left of its day's quota.
-type planQuota struct {
+// costs are how many generations a batch costs each mini program.
+type costs map[string]int64
+
+// quotaLeft sets what a batch costs a mini program against what is left of its day's quota.
+type quotaLeft struct {
 	App         string    `json:"app"`
 	Generations int64     `json:"generations"`
 	Left        int64     `json:"left"`
 	Reserve     int64     `json:"reserve"` // of it, what batches leave to others
-	Enough      bool      `json:"enough"`
+	Enough      bool      `json:"enough"`  // whether the rest would do for as many
 	ResetsAt    time.Time `json:"resets_at"`
 	ClosedUntil time.Time `json:"closed_until,omitzero"` // WeChat said that the quota is used up
 }
 
 // plan says how the lines would be answered, and what that would cost.
 func (b *batch) plan(language broker.Language) {
-	sum := planSummary{DryRun: true, Quota: []planQuota{}}
-	costs := make(map[string]int64)
+	sum := planSummary{DryRun: true}
+	cost := make(costs)
 	for plan, err := range b.api.Broker.PlanBatch(b.ctx, b.requests()) {
 		if err != nil && b.ctx.Err() != nil {
 			break
@@ -51,17 +52,16 @@ func (b *batch) plan(language broker.Language) {
 		switch line.Outcome {
 		case broker.Hit:
 			sum.Hits++
+			cost[line.App] += 0
 		case broker.Miss:
 			sum.Generations++
-			costs[line.App]++
+			cost[line.App]++
 		default:
 			sum.Refused++
 		}
 		b.reply(encode(line))
 	}
-	if b.ending == nil && b.ctx.Err() == nil {
-		sum.Quota, b.ending = b.against(costs)
-	}
+	sum.Quota = b.against(cost)
 	b.say(b.api.lastLine(b.stream, b.ending, sum))
 }
 
@@ -82,24 +82,23 @@ func (b *batch) planLine(plan broker.Plan, err error, language broker.Language) 
 	return line
 }
 
-// against sets costs against the quotas.
-func (b *batch) against(costs map[string]int64) ([]planQuota, error) {
+// against sets costs against the quotas. Where these cannot be read it has none: the answers stand.
+func (b *batch) against(cost costs) []quotaLeft {
+	list := []quotaLeft{}
 	quotas, err := b.api.Broker.Quotas(b.ctx)
 	if err != nil {
-		return nil, err
+		return list
 	}
-	list := []planQuota{}
-	for _, app := range slices.Sorted(maps.Keys(costs)) {
-		i := slices.IndexFunc(quotas, func(q broker.Quota) bool { return q.App == app })
-		if i < 0 {
+	for _, q := range quotas {
+		generations, ok := cost[q.App]
+		if !ok {
 			continue
 		}
-		q := quotas[i]
 		left := max(q.Limit-q.Used, 0)
-		list = append(list, planQuota{
-			App: app, Generations: costs[app], Left: left, Reserve: left - q.BatchLeft, Enough: costs[app] <= q.BatchLeft,
+		list = append(list, quotaLeft{
+			App: q.App, Generations: generations, Left: left, Reserve: left - q.BatchLeft, Enough: generations <= q.BatchLeft,
 			ResetsAt: utc(q.ResetsAt), ClosedUntil: utc(q.ClosedUntil),
 		})
 	}
-	return list, nil
+	return list
 }

@@ -122,3 +122,117 @@ func TestABatchIsAnsweredLineByLine(t *testing.T) {
 		})
 	}
 }
+
+func TestTheLinesOfABatchAreNativeAnswers(t *testing.T) {
+	w := newWorld(t)
+	w.ask("POST", "/api/v1/links", `{"path":"stored"}`, as(shopKey))
+	body := `{"id":"a","path":"stored"}` + "\n" + `{"id":"","path":"p","expire_interval":31}` + "\n" + `{"path":"p?"}` + "\n"
+	out := w.ask("POST", batchPath, body, as(shopKey), "Content-Type: application/x-ndjson")
+	lines := strings.SplitAfter(out.text(), "\n")
+	native := w.ask("POST", "/api/v1/links", `{"path":"stored"}`, as(shopKey)).text()
+	if want := `{"line":1,"id":"a",` + native[1:]; lines[0] != want {
+		t.Errorf("got  %swant %s", lines[0], want)
+	}
+	if got := lines[1]; !strings.HasPrefix(got, `{"line":2,"id":"","key":"`) || !strings.HasSuffix(got, `"outcome":"miss","spliced":false,"warning":"expiry-clamped"}`+"\n") {
+		t.Error(got)
+	}
+	want := `{"line":3,"error":{"title":"The path is refused","status":422,"detail":"path contains a ? at position 2: put what follows it into query",` +
+		`"code":"invalid_path","errcode":40165,"hint":"Give the page's path without a query; the page must be in the released version."}}` + "\n"
+	if lines[2] != want {
+		t.Errorf("got  %swant %s", lines[2], want)
+	}
+	h := out.Header()
+	if h.Get("Cache-Control") != "no-store" || h.Get("X-Accel-Buffering") != "no" || h.Get("Connection") != "close" {
+		t.Error(h)
+	}
+}
+
+func TestWhoMaySendABatch(t *testing.T) {
+	for name, test := range map[string]struct{ query, header, code string }{
+		"nobody":                               {"", "X: y", "unauthenticated"},
+		"a publishable key":                    {"", as(pageKey), "forbidden"},
+		"a publishable key in the address":     {"?key=" + pageKey, "X: y", "forbidden"},
+		"a key of another mini program":        {"?appid=" + appB, as(shopKey), "forbidden"},
+		"a parameter that is none":             {"?path=p", as(shopKey), "malformed"},
+		"a dry_run that is none":               {"?dry_run=perhaps", as(shopKey), "malformed"},
+		"a key in access_token, as everywhere": {"?access_token=" + shopKey, "X: y", ""},
+		"a key for all, which names the appid": {"?appid=" + appB, as(generateKey), ""},
+		"a key that reads, for what is stored": {"", as(readKey), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			wantCode(t, newWorld(t).ask("POST", batchPath+test.query, `{"path":"p"}`, test.header, "Content-Type: application/x-ndjson"), test.code)
+		})
+	}
+	for name, body := range map[string]string{"": "empty_body", " \n ": "empty_body", "path": "malformed", `"p"`: "malformed"} {
+		wantCode(t, newWorld(t).ask("POST", batchPath, name, as(shopKey), "Content-Type: application/x-ndjson"), body)
+	}
+}
+
+func TestWhatAKeyMayHoldsForEachLine(t *testing.T) {
+	w := newWorld(t)
+	w.ask("POST", "/api/v1/links", `{"path":"stored"}`, as(shopKey))
+	body := "{\"path\":\"stored\"}\n{\"path\":\"other\"}\n{\"path\":\"stored\",\"app\":\"" + appB + "\"}\n"
+	for query, want := range map[string]string{
+		"":              "1 hit, 2 not_cached, 3 forbidden, sum 3/1/0/0/2",
+		"?dry_run=true": "1 hit, 2 not_cached, 3 forbidden, sum 3/1/0/0/0",
+	} {
+		if got := told(w.batch(t, query, body, as(readKey))); got != want {
+			t.Errorf("%q: %s, want %s", query, got, want)
+		}
+	}
+	w.create(`{"name":"poor","role":"generate","generations_per_day":2}`)
+	poor := w.post("/api/v1/clients/poor:rotate", "")
+	key := shown(t, poor).Key
+	lines := w.batch(t, "", "{\"app\":\""+appA+"\",\"path\":\"a\"}\n{\"app\":\""+appA+"\",\"path\":\"b\"}\n{\"app\":\""+appA+"\",\"path\":\"c\"}\n", as(key))
+	if s := lines[3].Summary; s.Generated != 2 || s.Failed != 1 {
+		t.Errorf("a budget of two: %+v", s)
+	}
+}
+
+func TestADryRunSaysWhatABatchWouldCost(t *testing.T) {
+	w := newWorld(t)
+	w.ask("POST", "/api/v1/links", `{"path":"stored"}`, as(shopKey))
+	body := `[{"id":"x","path":"stored"},{"path":"a"},{"path":"/a"},{"path":"b?c"},{"path":"t","env_version":"trial"},7]`
+	lines := w.batch(t, "?dry_run=true", body, as(shopKey), "Accept-Language: zh-CN,en;q=0.5")
+	var outcomes []string
+	for _, l := range lines[:6] {
+		outcomes = append(outcomes, l.Outcome)
+	}
+	if got := strings.Join(outcomes, " "); got != "hit miss hit refused miss refused" || *lines[0].ID != "x" || lines[1].Key != lines[2].Key {
+		t.Errorf("%s %+v", got, lines)
+	}
+	if f := lines[3].Findings; len(f) != 1 || f[0].Rule != "path_question_mark" || !strings.HasPrefix(f[0].Message, "path 第 2 个字符处有") {
+		t.Errorf("%+v", f)
+	}
+	if f := lines[4].Findings; len(f) != 1 || f[0].Severity != "warning" {
+		t.Errorf("%+v", f)
+	}
+	s := lines[6].Summary
+	if s == nil || !s.DryRun || s.Lines != 6 || s.Hits != 2 || s.Generations != 2 || s.Refused != 2 {
+		t.Fatalf("%+v", s)
+	}
+	q := s.Quota
+	if len(q) != 1 || q[0].App != appA || q[0].Generations != 2 || q[0].Left != 499_999 || q[0].Reserve != 100_000 || !q[0].Enough {
+		t.Errorf("%+v", q)
+	}
+	if w.weChat.calls() != 1 {
+		t.Errorf("a dry run made %d calls", w.weChat.calls()-1)
+	}
+}
+
+func TestABatchHasAtMostSoManyLines(t *testing.T) {
+	w := newFastWorld(t)
+	line := `{"path":"p"}`
+	for name, body := range map[string]string{
+		"NDJSON":   strings.Repeat(line+"\n", 100_001),
+		"an array": "[" + strings.Repeat(line+",", 100_000) + line + "]",
+	} {
+		lines := w.batch(t, "", body)
+		if len(lines) != 100_001 || lines[99_999].Line != 100_000 || lines[100_000].Line != 0 || lines[100_000].Error == nil {
+			t.Errorf("%s: %d lines, the last %+v", name, len(lines), lines[len(lines)-1])
+		}
+	}
+	if got := told(w.batch(t, "", strings.Repeat(line+"\n", 100_000))[100_000:]); got != "sum 100000/100000/0/0/0" {
+		t.Error(got)
+	}
+}

@@ -1,7 +1,10 @@
 package handlers
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -77,4 +80,29 @@ func ErrorPage(cfg Config, code broker.Code, language string) *httptest.Response
 	r.Header.Set("Accept-Language", language)
 	h.ServeHTTP(out, r)
 	return out
+}
+
+// Defused and Bare are what guards cells of CSV, and what takes it off.
+var (
+	Defused = defused
+	Bare    = bare
+)
+
+// Lines reads a body of many values to its end, and says how it ended.
+func Lines(body io.Reader, size, most int) (values [][]byte, wrong int, err error) {
+	l, err := openLines(body, size, most)
+	if err != nil {
+		return nil, 0, err
+	}
+	for {
+		value, err := l.next()
+		switch {
+		case errors.Is(err, tooLarge):
+			wrong++
+		case err != nil:
+			return values, wrong, err
+		default:
+			values = append(values, bytes.Clone(value))
+		}
+	}
 }
