@@ -6,6 +6,8 @@ import (
 	"crypto/x509"
 	"net"
 	"net/http"
+
+	"linkbroker/broker"
 )
 
 // ParseError is what an answer of a generate call means, for the fuzz target.
@@ -33,4 +35,20 @@ func (c *Client) Trust(pool *x509.CertPool) {
 
 func (c *Client) transport() *http.Transport {
 	return c.http.Transport.(*http.Transport) //nolint:errcheck,forcetypeassert // newHTTPClient has made it
+}
+
+// ErrCodes are all that are known, and as what each is answered: where links are made rather than tokens, if it may be
+// said of both. Of dead tokens nobody is told: as far as it is explained, the caller's own is meant.
+func ErrCodes() map[int]broker.Code {
+	codes := make(map[int]broker.Code)
+	for errcode := range deadToken {
+		codes[errcode] = broker.BadCredential
+	}
+	for errcode, r := range tokenRefusals {
+		codes[errcode] = r.code
+	}
+	for errcode, r := range linkRefusals {
+		codes[errcode] = r.code
+	}
+	return codes
 }
