@@ -163,8 +163,8 @@ func TestWhoMaySendABatch(t *testing.T) {
 			wantCode(t, newWorld(t).ask("POST", batchPath+test.query, `{"path":"p"}`, test.header, "Content-Type: application/x-ndjson"), test.code)
 		})
 	}
-	for name, body := range map[string]string{"": "empty_body", " \n ": "empty_body", "path": "malformed", `"p"`: "malformed"} {
-		wantCode(t, newWorld(t).ask("POST", batchPath, name, as(shopKey), "Content-Type: application/x-ndjson"), body)
+	for body, code := range map[string]string{"": "empty_body", " \n ": "empty_body", "path": "malformed", `"p"`: "malformed"} {
+		wantCode(t, newWorld(t).ask("POST", batchPath, body, as(shopKey), "Content-Type: application/x-ndjson"), code)
 	}
 }
 

@@ -27,6 +27,11 @@ type talk struct {
 // beginBatch sends the head of a batch to a real server.
 func beginBatch(t *testing.T, w *world, query string) *talk {
 	t.Helper()
+	return beginBatchAs(t, w, shopKey, query)
+}
+
+func beginBatchAs(t *testing.T, w *world, key, query string) *talk {
+	t.Helper()
 	client, conn := net.Pipe()
 	listener := &oneConn{conn: conn, closed: make(chan struct{})}
 	s := &talk{
@@ -37,7 +42,7 @@ func beginBatch(t *testing.T, w *world, query string) *talk {
 		defer close(s.served)
 		_ = s.server.Serve(listener)
 	}()
-	head := "POST " + batchPath + query + " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + shopKey + "\r\nTransfer-Encoding: chunked\r\n\r\n"
+	head := "POST " + batchPath + query + " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + key + "\r\nTransfer-Encoding: chunked\r\n\r\n"
 	if _, err := io.WriteString(client, head); err != nil {
 		t.Fatal(err)
 	}
@@ -242,4 +247,36 @@ func TestABatchEndsWhenTheServerStops(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestSoManyBatchesGoOnAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newLiveWorld(t)
+		keys := []string{shopKey, shopKey, generateKey, generateKey}
+		var talks []*talk
+		for i, key := range keys {
+			s := beginBatchAs(t, w, key, "")
+			s.listen(t)
+			s.say(`{"app":"%s","path":"p"}`+"\n", appA)
+			wantPrefix(t, <-s.heard, `{"line":1,`)
+			talks = append(talks, s)
+			if i == 1 {
+				out := w.ask("POST", batchPath, `{"path":"p"}`, as(shopKey), "Content-Type: application/x-ndjson")
+				if wantCode(t, out, "rate_limited"); out.Header().Get("Retry-After") != "5" {
+					t.Errorf("a third of one client: %v", out.Header())
+				}
+			}
+		}
+		out := w.ask("POST", batchPath, `{"path":"p"}`, as(readKey), "Content-Type: application/x-ndjson")
+		if wantCode(t, out, "busy"); out.Header().Get("Retry-After") != "5" {
+			t.Errorf("a fifth: %v", out.Header())
+		}
+		talks[0].end()
+		wantPrefix(t, <-talks[0].heard, `{"summary":`)
+		synctest.Wait()
+		wantCode(t, w.ask("POST", batchPath, `{"path":"p"}`, as(readKey), "Content-Type: application/x-ndjson"), "")
+		for _, s := range talks {
+			s.stop(t)
+		}
+	})
 }

@@ -81,3 +81,19 @@ func (c *Client) AwaitProbes() {
 		a.hosts.probes.Wait()
 	}
 }
+
+// ErrCodes are all that are known, and as what each is answered: where links are made rather than tokens, if it may be
+// said of both. Of dead tokens nobody is told: as far as it is explained, the caller's own is meant.
+func ErrCodes() map[int]broker.Code {
+	codes := make(map[int]broker.Code)
+	for errcode := range deadToken {
+		codes[errcode] = broker.BadCredential
+	}
+	for errcode, r := range tokenRefusals {
+		codes[errcode] = r.code
+	}
+	for errcode, r := range linkRefusals {
+		codes[errcode] = r.code
+	}
+	return codes
+}
