@@ -81,6 +81,7 @@ func (b *Broker) checkImport(link Link) (Link, error) {
 	case link.ExpiresAt.IsZero():
 		return Link{}, Errorf(InvalidArgument, "expires_at is missing: a link of unknown age cannot be trusted")
 	}
+	link.Extra = keptOf(link.Extra)
 	link.GeneratedAt = link.GeneratedAt.UTC().Truncate(time.Millisecond)
 	if most := link.Target.Expiry.effectiveEnd(link.Target.Expiry.end(link.GeneratedAt)); link.ExpiresAt.After(most) {
 		link.ExpiresAt = most // WeChat has ended it then, whatever was written down

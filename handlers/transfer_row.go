@@ -21,8 +21,11 @@ type linkRow struct {
 	CloudBase      *cloudBaseView `json:"cloud_base,omitzero"`
 	ExpireInterval int64          `json:"expire_interval,omitzero"` // days; without it and the next the living link
 	ExpireTime     int64          `json:"expire_time,omitzero"`     // Unix seconds
+	Permanent      bool           `json:"is_permanent,omitzero"`
 	Scope          string         `json:"scope,omitempty"`
+	Title          string         `json:"page_title,omitempty"`
 	Extra          jsontext.Value `json:"extra,omitempty"`
+	AnswerExtra    jsontext.Value `json:"answer_extra,omitempty"` // fields of WeChat's answer that only WeChat knows
 	URL            string         `json:"url"`
 	GeneratedAt    time.Time      `json:"generated_at,omitzero"`
 	ExpiresAt      time.Time      `json:"expires_at,omitzero"`
@@ -47,8 +50,11 @@ var linkColumns = []column[linkRow]{
 	jsonColumn("cloud_base", func(r *linkRow) **cloudBaseView { return &r.CloudBase }),
 	numberColumn("expire_interval", func(r *linkRow) *int64 { return &r.ExpireInterval }),
 	numberColumn("expire_time", func(r *linkRow) *int64 { return &r.ExpireTime }),
+	truthColumn("is_permanent", func(r *linkRow) *bool { return &r.Permanent }),
 	textColumn("scope", func(r *linkRow) *string { return &r.Scope }),
+	textColumn("page_title", func(r *linkRow) *string { return &r.Title }),
 	jsonColumn("extra", func(r *linkRow) *jsontext.Value { return &r.Extra }),
+	jsonColumn("answer_extra", func(r *linkRow) *jsontext.Value { return &r.AnswerExtra }),
 	textColumn("url", func(r *linkRow) *string { return &r.URL }),
 	momentColumn("generated_at", func(r *linkRow) *time.Time { return &r.GeneratedAt }),
 	momentColumn("expires_at", func(r *linkRow) *time.Time { return &r.ExpiresAt }),
@@ -72,7 +78,8 @@ func linkRowOf(l broker.Link) linkRow {
 	t := l.Target
 	r := linkRow{
 		Key: l.Key.String(), App: t.App, Kind: t.Kind, Path: &t.Path, Query: t.Query, Env: t.Env, CloudBase: viewCloudBase(t.CloudBase),
-		ExpireInterval: int64(t.Expiry.Days), Scope: t.Scope, Extra: jsontext.Value(t.Extra), URL: l.URL,
+		ExpireInterval: int64(t.Expiry.Days), Permanent: t.Expiry.Never, Scope: t.Scope, Title: t.Title,
+		Extra: jsontext.Value(t.Extra), AnswerExtra: jsontext.Value(l.Extra), URL: l.URL,
 		GeneratedAt: toMillisecond(l.GeneratedAt), ExpiresAt: toMillisecond(l.ExpiresAt), UsedAt: toMillisecond(l.UsedAt),
 		Uses: l.Uses, Recent: []byte(l.Recent), Pinned: l.Pinned, Rotations: l.Rotations, AskedBy: l.AskedBy,
 	}
@@ -102,19 +109,20 @@ func (r *linkRow) link() (broker.Link, error) {
 	switch {
 	case r.Path == nil:
 		return broker.Link{}, errNoPath()
-	case r.ExpireInterval != 0 && r.ExpireTime != 0:
-		return broker.Link{}, broker.Errorf(malformed, "expire_interval and expire_time exclude each other")
+	case r.ExpireInterval != 0 && r.ExpireTime != 0, r.Permanent && (r.ExpireInterval != 0 || r.ExpireTime != 0):
+		return broker.Link{}, broker.Errorf(malformed, "expire_interval, expire_time and is_permanent exclude each other")
 	case len(r.Recent) > maxRecent || len(r.AskedBy) > maxAskedBy || !utf8.ValidString(r.AskedBy):
 		return broker.Link{}, broker.Errorf(malformed, "recent or asked_by is too long")
 	}
 	expiry, err := broker.ParseExpiry(nil, unlessZero(r.ExpireInterval), unlessZero(r.ExpireTime))
+	expiry.Never = r.Permanent
 	return broker.Link{
 		Key: key,
 		Target: broker.Target{
 			App: r.App, Kind: r.Kind, Path: *r.Path, Query: r.Query, Env: r.Env, CloudBase: r.CloudBase.domain(), Expiry: expiry,
-			Scope: r.Scope, Extra: withoutNull(r.Extra),
+			Scope: r.Scope, Title: r.Title, Extra: withoutNull(r.Extra),
 		},
-		URL: r.URL, GeneratedAt: r.GeneratedAt, ExpiresAt: r.ExpiresAt, UsedAt: r.UsedAt,
+		URL: r.URL, Extra: withoutNull(r.AnswerExtra), GeneratedAt: r.GeneratedAt, ExpiresAt: r.ExpiresAt, UsedAt: r.UsedAt,
 		Uses: r.Uses, Recent: broker.DailyUses(r.Recent), Pinned: r.Pinned, Rotations: r.Rotations, AskedBy: r.AskedBy,
 	}, err
 }

@@ -145,8 +145,27 @@ func (n nasty) link(now time.Time) broker.Link {
 	if n.IntN(2) == 0 {
 		l.UsedAt, l.Recent = moment(24*time.Hour), broker.DailyUses(append(binary.AppendUvarint(nil, 20510), byte(1+n.IntN(100))))
 	}
+	if n.IntN(4) == 0 {
+		l.Extra = n.object()
+	}
+	t, l.URL = n.ofSomeKind(t, l.URL)
 	l.Target = t
 	return l
+}
+
+// ofSomeKind makes some of the targets such of another kind, with what that kind has.
+func (n nasty) ofSomeKind(t broker.Target, url string) (broker.Target, string) {
+	if t.CloudBase != nil || t.Expiry != (broker.Expiry{}) {
+		return t, url
+	}
+	switch n.IntN(4) {
+	case 0:
+		t.Kind, url = broker.Scheme, "weixin://dl/business/?t="+n.of("abcXYZ0189", 12)
+	case 1:
+		t.Kind, url = broker.ShortLink, "#小程序://s/"+n.of("abcXYZ0189", 12)
+		t.Env, t.Path, t.Title = broker.Release, "p"+n.of("abc/=,", 9), []string{"", "=标题", "a,b"}[n.IntN(3)]
+	}
+	return t, url
 }
 
 func (n nasty) alias(i int, now time.Time) broker.Alias {
@@ -250,8 +269,8 @@ func TestTheFormOfAnExport(t *testing.T) {
 	w := newWorld(t)
 	w.ask("POST", "/api/v1/links", `{"path":"p","query":"=1+1","expire_interval":7}`, as(shopKey))
 	link := w.list("").Items[0]
-	want := "key,app,kind,path,query,env_version,cloud_base,expire_interval,expire_time,scope,extra,url,generated_at,expires_at,used_at,uses,recent,pinned,rotations,asked_by\n" +
-		link.Key + "," + appA + ",url_link,p,'=1+1,release,,7,,,,https://wxaurl.cn/t1,2026-03-01T04:00:00.000Z,2026-03-08T03:59:00.000Z,2026-03-01T04:00:00.000Z,,,false,,shop\n"
+	want := "key,app,kind,path,query,env_version,cloud_base,expire_interval,expire_time,is_permanent,scope,page_title,extra,answer_extra,url,generated_at,expires_at,used_at,uses,recent,pinned,rotations,asked_by\n" +
+		link.Key + "," + appA + ",url_link,p,'=1+1,release,,7,,false,,,,,https://wxaurl.cn/t1,2026-03-01T04:00:00.000Z,2026-03-08T03:59:00.000Z,2026-03-01T04:00:00.000Z,,,false,,shop\n"
 	if got := w.export(t, "/api/v1/links.csv"); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
