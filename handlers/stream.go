@@ -249,11 +249,13 @@ func (s *stream) send() {
 		return
 	}
 	s.dirty = false
-	if err := s.buffer.Flush(); err != nil {
-		s.end(err)
-		return
+	err := s.buffer.Flush()
+	if err == nil {
+		_, err = s.withDeadline(func() (int, error) { return 0, s.conn.Flush() })
 	}
-	s.withDeadline(func() (int, error) { return 0, s.conn.Flush() })
+	if err != nil {
+		s.end(err)
+	}
 }
 
 // deadlineWriter writes to the connection. Each write has its own time, so that only who takes nothing is hung up on.
