@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -199,6 +201,17 @@ func (s *stream) next() label {
 	s.out.Lock()
 	defer s.out.Unlock()
 	return s.expected[0]
+}
+
+// guarded turns a panic into an error. A body is read by another goroutine than that of its request, where a panic would
+// end the program.
+func guarded(do func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = broker.Errorf(broker.Internal, "%w", fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+		}
+	}()
+	return do()
 }
 
 // reply writes the answer to the line that is answered next. It is sent at once if nothing else goes on.

@@ -146,7 +146,10 @@ func (a *api) importLinks(c *gin.Context, who caller) error {
 				var link broker.Link
 				if err == nil {
 					row.App = cmp.Or(row.App, a.onlyApp(who.Client))
-					link, err = row.link()
+					err = guarded(func() (err error) {
+						link, err = row.link()
+						return err
+					})
 				}
 				if !yield(link, err) {
 					return
@@ -278,7 +281,7 @@ func openRows[Row any](body io.Reader, as form, columns []column[Row]) (rowReade
 		case err != nil:
 			return lines.number, nil, err
 		}
-		return lines.number, decode(text, r, json.RejectUnknownMembers(true)), nil
+		return lines.number, guarded(func() error { return decode(text, r, json.RejectUnknownMembers(true)) }), nil
 	}, err
 }
 
