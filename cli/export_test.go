@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"linkbroker/broker"
+	"linkbroker/handlers"
 	"linkbroker/wechat"
 )
 
@@ -129,4 +130,10 @@ func ShowProgress(total, before int, outcome func(n int) string) string {
 		p.add(result{Outcome: outcome(n)})
 	}
 	return out.String()
+}
+
+// NewWarnings gives a handler that remembers, and what it remembers.
+func NewWarnings(clock broker.Clock) (slog.Handler, func() []handlers.Warning) {
+	w := newWarnings(clock)
+	return w, w.newest
 }

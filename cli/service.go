@@ -55,6 +55,8 @@ func newService(ctx context.Context, cfg Config, store *cache.Store, logger *slo
 	if err != nil {
 		return nil, fmt.Errorf("reading the key that signs tokens: %w", err)
 	}
+	warnings := newWarnings(time.Now)
+	logger = slog.New(slog.NewMultiHandler(logger.Handler(), warnings))
 	s := &service{logger: logger, store: store, clients: clients, running: cfg}
 	s.limits.Store(cfg.Limits.limits())
 	events := newEventLog(logger, time.Now)
@@ -83,6 +85,7 @@ func newService(ctx context.Context, cfg Config, store *cache.Store, logger *slo
 	return s, s.listen(ctx, cfg, handlers.Config{
 		Broker: s.broker, Clients: clients, Tokens: tokens, Jobs: s.upkeep, Metrics: metrics, Clock: time.Now,
 		Logger: logger, Version: build(), PublicURL: cfg.publicURL(), Ready: s.ready, Pages: pages,
+		UpstreamTokens: s.upstreamTokens, Warnings: warnings.newest,
 		Forwarding: handlers.Forwarding{To: s.wechat, Paths: cfg.forwarding(), Deadline: cfg.Deadline},
 		AdminURL:   cfg.adminURL(), TrustedProxies: cfg.trustedProxies(), Limits: func() handlers.Limits { return *s.limits.Load() },
 	})
@@ -200,6 +203,17 @@ func (s *service) ready(ctx context.Context) (degraded []string, err error) {
 		}
 	}
 	return degraded, nil
+}
+
+// upstreamTokens says for the admin page how the apps stand with WeChat's access tokens.
+func (s *service) upstreamTokens() []handlers.UpstreamToken {
+	var all []handlers.UpstreamToken
+	for _, token := range s.wechat.Tokens() {
+		all = append(all, handlers.UpstreamToken{
+			App: token.App, FetchedAt: token.FetchedAt, ExpiresAt: token.ExpiresAt, Failing: token.Err != nil,
+		})
+	}
+	return all
 }
 
 // measure adds the figures that only the parts themselves know.

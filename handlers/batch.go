@@ -154,7 +154,10 @@ func (b *batch) requests() iter.Seq2[broker.Request, error] {
 			var req broker.Request
 			l := label{line: b.lines.number}
 			if err == nil {
-				req, l.id, err = b.request(text)
+				err = guarded(func() (err error) {
+					req, l.id, err = b.request(text)
+					return err
+				})
 			}
 			b.expect(l)
 			if !yield(req, err) {

@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -18,6 +20,7 @@ import (
 
 	"linkbroker/broker"
 	"linkbroker/cache"
+	"linkbroker/handlers"
 )
 
 // counting is a generator that counts what it is asked for, by the number in the query.
@@ -200,4 +203,48 @@ func TestSpliceServesAHundredThousandQueriesWithOneGeneration(t *testing.T) {
 			t.Logf("at most %.1f MiB above idle", float64(most-idle)/(1<<20))
 		})
 	}
+}
+
+// TestABatchOverHTTP2 has a real client send a line once it has the answer to the one before.
+func TestABatchOverHTTP2(t *testing.T) {
+	w := newWorld(t)
+	w.live = true
+	server := httptest.NewUnstartedServer(nil)
+	server.Config = handlers.NewServer(w.public, time.Second, slog.New(slog.DiscardHandler))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	body, out := io.Pipe()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+batchPath, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+shopKey)
+	next := make(chan struct{}, 1)
+	next <- struct{}{}
+	go func() {
+		for i := range 200 {
+			<-next
+			_, _ = fmt.Fprintf(out, `{"path":"p","query":"n=%d"}`+"\n", i)
+		}
+		<-next
+		_ = out.Close()
+	}()
+	resp, err := server.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.ProtoMajor != 2 || resp.StatusCode != http.StatusOK {
+		t.Fatal(resp.Proto, resp.Status)
+	}
+	answers, last := bufio.NewScanner(resp.Body), ""
+	for answers.Scan() {
+		last = answers.Text()
+		next <- struct{}{}
+	}
+	if err := answers.Err(); err != nil {
+		t.Fatal(err)
+	}
+	wantPrefix(t, last, `{"summary":{"lines":200,"hits":0,"generated":200,`)
 }

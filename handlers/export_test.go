@@ -88,6 +88,9 @@ var (
 	Bare    = bare
 )
 
+// Guarded turns a panic into an error.
+var Guarded = guarded
+
 // Lines reads a body of many values to its end, and says how it ended.
 func Lines(body io.Reader, size, most int) (values [][]byte, wrong int, err error) {
 	l, err := openLines(body, size, most)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"time"
 
 	"linkbroker/broker"
 )
@@ -23,6 +24,11 @@ type Config struct {
 
 	// Pages are those of the admin listener; nil if there is none.
 	Pages *Pages
+
+	// UpstreamTokens says how the apps that have access tokens of WeChat stand with them, and Warnings gives the latest of
+	// the log, the newest first. Both are for the admin page, which shows none if they are nil.
+	UpstreamTokens func() []UpstreamToken
+	Warnings       func() []Warning
 
 	// PublicURL is where the public listener is reached, without a trailing slash. It is never taken from a
 	// request: whoever sends one could make it up. Empty if it is not known.
@@ -54,6 +60,15 @@ type Jobs interface {
 	// Run runs a job and waits for its end. How it went stands in the status; an error (NotFound, Busy,
 	// Unavailable) means that it did not run.
 	Run(ctx context.Context, name string) (broker.JobStatus, error)
+}
+
+// Warning is a line of the log that an operator should know of. It holds no secrets.
+type Warning struct {
+	At      time.Time // last
+	Error   bool      // it is worse than a warning
+	Message string
+	Detail  string // its attributes
+	Times   int    // how often it came
 }
 
 // Public gives the handler of the public listener: the facade, the native interface and its documentation.

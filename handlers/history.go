@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -48,4 +49,65 @@ func (a *api) listStats(c *gin.Context, _ caller) error {
 	}
 	writeItems(c, items)
 	return nil
+}
+
+// answers gives the last n hours or days of all apps together, those in which nothing happened among them.
+func (a *api) answers(ctx context.Context, grain broker.Grain, n int, now time.Time) ([]slot, error) {
+	var series []string
+	for _, app := range a.Broker.Apps() {
+		series = append(series, broker.AnswersOf+app.ID)
+	}
+	return a.history(ctx, grain, n, now, series...)
+}
+
+// history gives the last n hours or days of some series together, the one of now among them.
+func (a *api) history(ctx context.Context, grain broker.Grain, n int, now time.Time, series ...string) ([]slot, error) {
+	slots := make([]slot, n)
+	last := a.startOf(grain, now)
+	for i := range slots {
+		slots[i] = slot{At: last.Add(-time.Duration(n-1-i) * lengthOf(grain)), Counts: map[string]uint64{}}
+	}
+	for _, one := range series {
+		stats, err := a.Broker.History(ctx, one, grain, slots[0].At, last.Add(lengthOf(grain)))
+		if err != nil {
+			return nil, err
+		}
+		for _, stat := range stats {
+			at := int(stat.At.Sub(slots[0].At) / lengthOf(grain))
+			for what, count := range stat.Counts {
+				slots[at].Counts[what] += count
+			}
+		}
+	}
+	return slots, nil
+}
+
+// within sums up what happened since a moment. Of the stretch in which the moment lies it takes the share that lies
+// behind it, as if what happened there had happened evenly.
+func within(slots []slot, length time.Duration, since time.Time) map[string]float64 {
+	sums := make(map[string]float64)
+	for _, s := range slots {
+		share := min(s.At.Add(length).Sub(since).Seconds()/length.Seconds(), 1)
+		for what, n := range s.Counts {
+			sums[what] += float64(n) * max(share, 0)
+		}
+	}
+	return sums
+}
+
+// lengthOf is how long a stretch is. Days are Shanghai's, where no day is longer than another.
+func lengthOf(grain broker.Grain) time.Duration {
+	if grain == broker.Hourly {
+		return time.Hour
+	}
+	return 24 * time.Hour
+}
+
+// startOf is when the stretch of a moment began.
+func (a *api) startOf(grain broker.Grain, t time.Time) time.Time {
+	const ahead = 8 * time.Hour // is Shanghai of UTC
+	if grain == broker.Hourly {
+		return t.UTC().Truncate(time.Hour)
+	}
+	return t.UTC().Add(ahead).Truncate(24 * time.Hour).Add(-ahead)
 }

@@ -58,6 +58,13 @@ func TestStats(t *testing.T) {
 	}
 }
 
+func (w *world) takeCensus() {
+	w.t.Helper()
+	if _, err := w.broker.TakeCensus(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 func TestCensus(t *testing.T) {
 	w := newWorld(t)
 	wantCode(t, w.administer("GET", "/api/v1/census"), "not_found")
@@ -65,9 +72,7 @@ func TestCensus(t *testing.T) {
 	w.ask("POST", "/api/v1/links", `{"path":"q","expire_type":1,"expire_interval":2}`, as(shopKey))
 	w.ask("POST", "/api/v1/links", `{"path":"p"}`, as(shopKey))
 	w.flush()
-	if _, err := w.broker.TakeCensus(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	w.takeCensus()
 	want := `{"at":"2026-03-01T04:00:00Z","seconds":0,"links":2,"by_time_left":{"dead":0,"1d":0,"3d":1,"10d":0,"later":1},"renewed_soon":0,` +
 		`"pages":[{"app":"` + appA + `","path":"p","links":1,"uses":2},{"app":"` + appA + `","path":"q","links":1,"uses":1}]}` + "\n"
 	if got := w.administer("GET", "/api/v1/census").text(); got != want {

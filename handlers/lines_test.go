@@ -39,6 +39,16 @@ func TestALineMayHaveItsWholeSize(t *testing.T) {
 	}
 }
 
+func TestAPanicOverALineIsADefectAndNoEnd(t *testing.T) {
+	err := handlers.Guarded(func() error { panic("oh dear") })
+	if !errors.Is(err, broker.Internal) || !strings.Contains(err.Error(), "oh dear") {
+		t.Error(err)
+	}
+	if err := handlers.Guarded(func() error { return nil }); err != nil {
+		t.Error(err)
+	}
+}
+
 // FuzzLines holds the splitter against a JSON decoder: an array that is one gives its elements, and NDJSON its lines.
 // Whatever comes, nothing is given that is larger than allowed, and it makes no difference in what pieces it comes.
 func FuzzLines(f *testing.F) {

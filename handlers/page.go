@@ -31,6 +31,7 @@ type Pages struct {
 	templates map[pageIn]*template.Template
 	texts     map[broker.Language]texts
 	static    map[string]staticFile
+	zone      *time.Location
 }
 
 // pageIn is a page in one of the languages: its templates speak it.
@@ -42,7 +43,7 @@ type pageIn struct {
 // NewPages reads the folders templates, static and messages. Moments are shown in the zone, and as long ago or to come
 // as the clock says.
 func NewPages(files fs.FS, zone *time.Location, clock broker.Clock) (*Pages, error) {
-	p := &Pages{templates: make(map[pageIn]*template.Template)}
+	p := &Pages{templates: make(map[pageIn]*template.Template), zone: zone}
 	var err error
 	if p.static, err = readStatic(files); err != nil {
 		return nil, fmt.Errorf("reading the admin page: %w", err)
@@ -121,16 +122,17 @@ func (a *api) page(c *gin.Context, who caller, name string, view any) error {
 func (a *api) pageWithStatus(c *gin.Context, who caller, status int, name string, view any) error {
 	language := a.pageLanguage(c.Request)
 	t := a.Pages.templates[pageIn{name, language}]
-	block, data := "layout", any(nil)
-	if fragment := param(c.Request.URL.RawQuery, "fragment"); fragment != "" {
-		if block, data = "live-"+fragment, view; t.Lookup(block) == nil {
-			return broker.Errorf(noRoute, "this page has no such part")
-		}
-	} else {
-		data = a.frame(c, who, name, view)
-	}
 	var page bytes.Buffer
-	if err := t.ExecuteTemplate(&page, block, data); err != nil {
+	var err error
+	switch fragment := param(c.Request.URL.RawQuery, "fragment"); {
+	case fragment == "":
+		err = t.ExecuteTemplate(&page, "layout", a.frame(c, who, name, view))
+	case t.Lookup("live-"+fragment) != nil:
+		err = t.ExecuteTemplate(&page, "live-"+fragment, view)
+	default:
+		err = broker.Errorf(noRoute, "this page has no such part")
+	}
+	if err != nil {
 		return err
 	}
 	h := c.Writer.Header()
@@ -164,9 +166,11 @@ func isBelow(page, place string) bool {
 	return page == place || page+"s" == place || page+"es" == place
 }
 
-// goTo ends a form: the browser asks for an own address next, where it is told how it went.
+// goTo ends a form: the browser asks for an own address next, where it is told how it went. A zero flash tells nothing.
 func (a *api) goTo(c *gin.Context, who caller, address string, f flash) error {
-	a.sessions.setFlash(who.session, f)
+	if f.key != "" {
+		a.sessions.setFlash(who.session, f)
+	}
 	http.Redirect(c.Writer, c.Request, ownAddress(address), http.StatusSeeOther)
 	return nil
 }
@@ -178,10 +182,11 @@ type wrongView struct {
 }
 
 // wrong puts an error into the words of a language.
-func wrong(err error, _ broker.Language) wrongView {
+func wrong(err error, language broker.Language) wrongView {
 	r, e := judge(err)
-	v := wrongView{Title: r.title, Remedy: r.hint, Detail: r.detail(e), RID: e.RID}
-	if v.Detail == r.title {
+	words, _ := explainCode(e.Code)
+	v := wrongView{Title: words.Meaning.In(language), Remedy: words.Remedy.In(language), Detail: r.detail(e), RID: e.RID}
+	if v.Detail == words.Meaning.English {
 		v.Detail = ""
 	}
 	return v

@@ -12,9 +12,14 @@ type part struct {
 	N     float64
 }
 
-// bar draws shares of a whole. It is SVG because the page's policy forbids style attributes; a table or the words beside
+// bar draws shares of a whole, or of their sum where that is 0. It is SVG because the page's policy forbids style attributes; a table or the words beside
 // it say the same.
-func bar(whole float64, parts ...part) template.HTML {
+func bar(whole float64, parts []part) template.HTML {
+	if whole == 0 {
+		for _, p := range parts {
+			whole += p.N
+		}
+	}
 	var b strings.Builder
 	b.WriteString(`<svg class="share" viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true">`)
 	at := 0.0

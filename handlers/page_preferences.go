@@ -44,8 +44,7 @@ func (a *api) preferences(c *gin.Context, _ caller) error {
 			Secure: a.overTLS(c), HttpOnly: true, SameSite: http.SameSiteLaxMode,
 		})
 	}
-	http.Redirect(c.Writer, c.Request, ownAddress(form.Get("next")), http.StatusSeeOther)
-	return nil
+	return a.goTo(c, caller{}, form.Get("next"), flash{})
 }
 
 // form reads the fields of a form.

@@ -164,7 +164,7 @@ func TestAnErrorIsAPageForABrowser(t *testing.T) {
 	w := newWorld(t)
 	b := w.loggedIn()
 	out := b.do("GET", `/<script>alert(1)</script>`, "", "", speak("zh")...)
-	if out.Code != 404 || !strings.Contains(out.text(), "<h1>") || strings.Contains(out.text(), "alert(1)") {
+	if out.Code != 404 || !strings.Contains(out.text(), "没有这个地址") || strings.Contains(out.text(), "alert(1)") {
 		t.Errorf("%d %s", out.Code, out.text())
 	}
 	wantCode(t, b.do("GET", "/nowhere", "", "", "Accept: application/json"), "no_route")

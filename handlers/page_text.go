@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"math"
 	"time"
 
 	"golang.org/x/text/feature/plural"
@@ -18,10 +19,11 @@ import (
 
 // texts is all text of the admin page in one language, and how that language writes numbers and moments.
 type texts struct {
-	printer *message.Printer
-	known   map[string]bool
-	zone    *time.Location
-	clock   broker.Clock
+	language broker.Language
+	printer  *message.Printer
+	known    map[string]bool
+	zone     *time.Location
+	clock    broker.Clock
 }
 
 // text is a message: a format of fmt, or one for each plural form of its first argument.
@@ -72,7 +74,7 @@ func readTexts(files fs.FS, zone *time.Location, clock broker.Clock) (map[broker
 			}
 			known[key] = true
 		}
-		all[language] = texts{message.NewPrinter(tag, message.Catalog(builder)), known, zone, clock}
+		all[language] = texts{language, message.NewPrinter(tag, message.Catalog(builder)), known, zone, clock}
 	}
 	return all, nil
 }
@@ -86,6 +88,8 @@ func (t texts) funcs() template.FuncMap {
 			return inline(s), err
 		},
 		"number":  t.number,
+		"whole":   func(n float64) string { return t.number(math.Round(n)) },
+		"round":   func(n float64) int64 { return int64(math.Round(n)) },
 		"percent": t.percent,
 		"bytes":   t.bytes,
 		"took":    t.took,
@@ -106,6 +110,14 @@ func (t texts) text(key string, args ...any) (string, error) {
 
 // say is text for keys that the program itself names.
 func (t texts) say(key string, args ...any) string { return t.printer.Sprintf(key, args...) }
+
+// or gives a message, or the text where there is none: for what has its names elsewhere.
+func (t texts) or(text, key string) string {
+	if !t.known[key] {
+		return text
+	}
+	return t.say(key)
+}
 
 func (t texts) number(n any) string {
 	return t.printer.Sprint(decimals.Decimal(n, decimals.MaxFractionDigits(1)))
@@ -130,6 +142,8 @@ func (t texts) bytes(n int64) string {
 // took is how long something took.
 func (t texts) took(d time.Duration) string {
 	switch {
+	case d > 0 && d < time.Millisecond:
+		return t.say("time.instant")
 	case d < time.Second:
 		return t.say("time.ms", d.Milliseconds())
 	case d < time.Minute:
@@ -191,7 +205,7 @@ func (t texts) length(d time.Duration, units int) string {
 			}
 			out += t.say(unit.key, t.number(int64(n)))
 		}
-		if d -= n * unit.length; units == 0 {
+		if d %= unit.length; units == 0 {
 			break
 		}
 	}

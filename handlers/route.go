@@ -83,6 +83,9 @@ func publicRoutes(a *api) []route {
 func pageRoutes(a *api) []route {
 	return []route{
 		{http.MethodGet, "/", broker.RoleAdmin, a.overview, "", isPage},
+		{http.MethodGet, "/charts/requests.svg", broker.RoleAdmin, a.requestsChart, "", isPage},
+		{http.MethodGet, "/charts/quota.svg", broker.RoleAdmin, a.quotaChart, "", isPage},
+		{http.MethodPost, "/jobs/{name}:run", broker.RoleAdmin, a.runJobForm, "job.run", isPage},
 		{http.MethodPost, "/preferences", anybody, a.preferences, "", isPage},
 		{http.MethodGet, "/static/{name}", anybody, a.serveStatic, "", isPage},
 	}

@@ -107,6 +107,7 @@ func TestTheMatrix(t *testing.T) {
 				w.create(`{"name":"stored-` + app + `","role":"read"}`)
 				w.put("stored-"+app, `{"app":"`+app+`","path":"p"}`)
 			}
+			w.takeCensus()
 			for name, key := range who {
 				own, other := appA, appB
 				if name == "foreign client" {
@@ -186,6 +187,9 @@ func (w *world) matrixAsk(t *testing.T, listener string, r handlers.RouteInfo, k
 	}
 	if r.Method == http.MethodGet || r.Method == http.MethodDelete {
 		body = ""
+	}
+	if path == "/api/v1/stats" {
+		path += "?of=answers&name=" + app
 	}
 	if strings.HasPrefix(path, "/api/v1/link?") {
 		path += "&path=p"

@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -201,6 +203,17 @@ func (s *stream) next() label {
 	return s.expected[0]
 }
 
+// guarded turns a panic into an error. A body is read by another goroutine than that of its request, where a panic would
+// end the program.
+func guarded(do func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = broker.Errorf(broker.Internal, "%w", fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+		}
+	}()
+	return do()
+}
+
 // reply writes the answer to the line that is answered next. It is sent at once if nothing else goes on.
 func (s *stream) reply(text []byte) {
 	s.out.Lock()
@@ -249,11 +262,13 @@ func (s *stream) send() {
 		return
 	}
 	s.dirty = false
-	if err := s.buffer.Flush(); err != nil {
-		s.end(err)
-		return
+	err := s.buffer.Flush()
+	if err == nil {
+		_, err = s.withDeadline(func() (int, error) { return 0, s.conn.Flush() })
 	}
-	s.withDeadline(func() (int, error) { return 0, s.conn.Flush() })
+	if err != nil {
+		s.end(err)
+	}
 }
 
 // deadlineWriter writes to the connection. Each write has its own time, so that only who takes nothing is hung up on.

@@ -82,7 +82,7 @@ func (t *csvTable[Row]) next(r *Row) (number int, bad, end error) {
 		if cell = bare(cell); cell == "" && column.name != t.needed {
 			continue
 		}
-		err := column.read(r, cell)
+		err := guarded(func() error { return column.read(r, cell) })
 		if !utf8.ValidString(cell) {
 			err = errors.New("is not valid UTF-8")
 		}
