@@ -108,7 +108,7 @@ An address that never ends, and where it leads:
   %[4]s aliases put spring --path=pages/sale
   curl -si %[1]s/l/spring
 
-To open: %[1]s/docs
+To open: the admin page, with that key to log in, at %[2]s/ and the documentation at %[1]s/docs
 
 `, s.public.url(), s.admin.url(), key, invokedAs())
 	fake.explainFaults(w)

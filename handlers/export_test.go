@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"html/template"
 	"io"
 	"maps"
 	"net/http"
@@ -108,4 +109,9 @@ func Lines(body io.Reader, size, most int) (values [][]byte, wrong int, err erro
 			values = append(values, bytes.Clone(value))
 		}
 	}
+}
+
+// PageFuncs are what templates of a language call.
+func PageFuncs(p *Pages, language string) template.FuncMap {
+	return p.texts[broker.Language(language)].funcs()
 }

@@ -177,6 +177,7 @@ func (a *api) goTo(c *gin.Context, who caller, address string, f flash) error {
 
 // wrongView is how a page tells what went wrong: error.html, or the part "wrong" in another.
 type wrongView struct {
+	Code          broker.Code
 	Title, Remedy string
 	Detail, RID   string // Detail is English; empty if it says no more
 }
@@ -185,7 +186,7 @@ type wrongView struct {
 func wrong(err error, language broker.Language) wrongView {
 	r, e := judge(err)
 	words, _ := explainCode(e.Code)
-	v := wrongView{Title: words.Meaning.In(language), Remedy: words.Remedy.In(language), Detail: r.detail(e), RID: e.RID}
+	v := wrongView{Code: e.Code, Title: words.Meaning.In(language), Remedy: words.Remedy.In(language), Detail: r.detail(e), RID: e.RID}
 	if v.Detail == words.Meaning.English {
 		v.Detail = ""
 	}

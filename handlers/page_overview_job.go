@@ -72,8 +72,9 @@ func (a *api) runJobForm(c *gin.Context, who caller) error {
 		err    error
 	}
 	name, done := c.Param("name"), make(chan result, 1)
+	ctx := context.WithoutCancel(c.Request.Context()) // here: gin uses its context again when this returns
 	go func() {
-		status, err := a.Jobs.Run(context.WithoutCancel(c.Request.Context()), name)
+		status, err := a.Jobs.Run(ctx, name)
 		done <- result{status, err}
 	}()
 	grace := time.NewTimer(runGrace)

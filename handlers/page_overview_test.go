@@ -87,6 +87,21 @@ func TestTheOverviewOfWhatIsNotReady(t *testing.T) {
 	w.loggedIn().shows("/", "Not answering linkbroker is stopping")
 }
 
+// TestTheLastHourBeginsBetweenTwoStretches takes of the hour before as much as lies in it.
+func TestTheLastHourBeginsBetweenTwoStretches(t *testing.T) {
+	w := newWorld(t)
+	for range 10 {
+		w.ask("POST", "/api/v1/links", `{"path":"p"}`, as(shopKey))
+	}
+	w.flush()
+	w.pass(90 * time.Minute)
+	b := w.loggedIn()
+	b.shows("/?fragment=numbers", "Last hour 90.0% hits 5 requests", "Last 24 hours 90.0% hits 10 requests")
+	w.pass(30 * time.Minute)
+	b = w.loggedIn()
+	b.shows("/?fragment=numbers", "Last hour No requests 0 requests", "Last 24 hours 90.0% hits 10 requests")
+}
+
 // TestHostileTextIsText has what callers name shown on the page.
 func TestHostileTextIsText(t *testing.T) {
 	w := newWorld(t)

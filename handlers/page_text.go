@@ -159,7 +159,7 @@ func (t texts) ago(at time.Time) template.HTML {
 		return template.HTML(template.HTMLEscapeString(t.say("time.never"))) //nolint:gosec // escaped
 	}
 	switch d := t.clock().Sub(at); {
-	case d >= 0 && d < time.Second:
+	case d > -time.Second && d < time.Second:
 		return t.timed(at, t.say("time.now"))
 	case d > 0:
 		return t.timed(at, t.say("time.ago", t.length(d, 1)))
