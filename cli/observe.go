@@ -67,7 +67,7 @@ func (e *eventLog) observeToken(fetch wechat.TokenFetch) {
 
 // isRoutine reports whether something happens all the time, and is counted instead.
 func isRoutine(name broker.EventName) bool {
-	switch name { //nolint:exhaustive // the others are rare
+	switch name {
 	case broker.Answered, broker.CallEnded, broker.QueryEnded, broker.Visited:
 		return true
 	default:
