@@ -67,7 +67,7 @@ type units []func()
 
 // spend takes a unit from each account of a target, or from none.
 func (a *app) spend(ctx context.Context, w want, clock Clock) (taken units, err error) {
-	for _, name := range w.target.accounts() {
+	for _, name := range w.target.Accounts() {
 		ledger := a.accounts[name].ledger
 		unit, err := ledger.spend(ctx, clock, a.keptFrom(ledger, w.purpose))
 		if err != nil {

@@ -103,8 +103,8 @@ func (k Kind) Splice() string {
 	return kinds[k].splice
 }
 
-// accounts gives the accounts from which a generation for the target takes a unit each.
-func (t Target) accounts() []Account {
+// Accounts gives the accounts from which a generation for the target takes a unit each; none means that it costs nothing.
+func (t Target) Accounts() []Account {
 	rules := t.Kind.rules()
 	if t.Expiry.Never {
 		return slices.Concat(rules.accounts, rules.forGood)

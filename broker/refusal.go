@@ -73,7 +73,7 @@ func (w want) trouble() *trouble { return w.app.troubles[w.target.Kind] }
 // of permanent links is used up, there may still be others.
 func (w want) latches() []*latch {
 	var all []*latch
-	for _, name := range slices.Backward(w.target.accounts()) {
+	for _, name := range slices.Backward(w.target.Accounts()) {
 		all = append(all, &w.app.accounts[name].latch)
 	}
 	return all

@@ -85,7 +85,7 @@ func newService(ctx context.Context, cfg Config, store *cache.Store, logger *slo
 	return s, s.listen(ctx, cfg, handlers.Config{
 		Broker: s.broker, Clients: clients, Tokens: tokens, Jobs: s.upkeep, Metrics: metrics, Clock: time.Now,
 		Logger: logger, Version: build(), PublicURL: cfg.publicURL(), Ready: s.ready, Pages: pages,
-		UpstreamTokens: s.upstreamTokens, Warnings: warnings.newest,
+		UpstreamTokens: s.upstreamTokens, Warnings: warnings.newest, CallFor: wechat.Call,
 		Forwarding: handlers.Forwarding{To: s.wechat, Paths: cfg.forwarding(), Deadline: cfg.Deadline},
 		AdminURL:   cfg.adminURL(), TrustedProxies: cfg.trustedProxies(), Limits: func() handlers.Limits { return *s.limits.Load() },
 	})

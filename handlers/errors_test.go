@@ -209,6 +209,7 @@ func TestWrongMethodsAndAddressesOfTheAdminListener(t *testing.T) {
 		"an unknown parameter":            {"GET", "/api/v1/links?page=2", "malformed"},
 		"a limit of nothing":              {"GET", "/api/v1/links?limit=0", "malformed"},
 		"a limit beyond 500":              {"GET", "/api/v1/links?limit=501", "malformed"},
+		"a state that there is not":       {"GET", "/api/v1/links.csv?state=lost", "malformed"},
 		"a length of time that is none":   {"GET", "/api/v1/links?expiring_within=3d", "malformed"},
 		"an order that is none":           {"GET", "/api/v1/links?sort=colour", "invalid_argument"},
 		"a cursor that nobody gave":       {"GET", "/api/v1/links?cursor=abc", "invalid_argument"},

@@ -30,6 +30,10 @@ type Config struct {
 	UpstreamTokens func() []UpstreamToken
 	Warnings       func() []Warning
 
+	// CallFor gives the call with which WeChat would be asked for a normalised target, for the admin page: its path, and
+	// its body as JSON. An error means that WeChat is not asked for such a one. nil = it is not shown.
+	CallFor func(target broker.Target) (path string, body []byte, err error)
+
 	// PublicURL is where the public listener is reached, without a trailing slash. It is never taken from a
 	// request: whoever sends one could make it up. Empty if it is not known.
 	PublicURL string

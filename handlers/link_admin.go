@@ -65,13 +65,15 @@ func (a *api) listLinks(c *gin.Context, _ caller) error {
 //
 //nolint:gochecknoglobals // a constant table
 var queryParams = map[string]func(q *broker.Query, value string) error{
-	"q":      func(q *broker.Query, v string) error { q.Text = v; return nil },
-	"app":    func(q *broker.Query, v string) error { q.App = v; return nil },
-	"kind":   func(q *broker.Query, v string) error { q.Kind = broker.Kind(v); return nil },
-	"env":    func(q *broker.Query, v string) error { q.Env = broker.Env(v); return nil },
-	"sort":   func(q *broker.Query, v string) error { q.Sort = v; return nil },
-	"cursor": func(q *broker.Query, v string) error { q.Cursor = v; return nil },
-	"limit":  func(q *broker.Query, v string) (err error) { q.Limit, err = parseLimit(v); return err },
+	"q":        func(q *broker.Query, v string) error { q.Text = v; return nil },
+	"app":      func(q *broker.Query, v string) error { q.App = v; return nil },
+	"kind":     func(q *broker.Query, v string) error { q.Kind = broker.Kind(v); return nil },
+	"env":      func(q *broker.Query, v string) error { q.Env = broker.Env(v); return nil },
+	"state":    func(q *broker.Query, v string) (err error) { q.State, err = parseState(v); return err },
+	"asked_by": func(q *broker.Query, v string) error { q.AskedBy = v; return nil },
+	"sort":     func(q *broker.Query, v string) error { q.Sort = v; return nil },
+	"cursor":   func(q *broker.Query, v string) error { q.Cursor = v; return nil },
+	"limit":    func(q *broker.Query, v string) (err error) { q.Limit, err = parseLimit(v); return err },
 	"expiring_within": func(q *broker.Query, v string) error {
 		d, err := time.ParseDuration(v)
 		if err != nil || d <= 0 {
@@ -80,6 +82,16 @@ var queryParams = map[string]func(q *broker.Query, value string) error{
 		q.ExpiringWithin = d
 		return nil
 	},
+}
+
+// parseState reads a state; an export, which has no order to check, would take an unknown one for any.
+func parseState(text string) (broker.State, error) {
+	switch state := broker.State(text); state {
+	case broker.Alive, broker.Dead, broker.Pinned:
+		return state, nil
+	default:
+		return "", broker.Errorf(malformed, "state must be alive, dead or pinned")
+	}
 }
 
 // showLink answers GET /api/v1/links/{key}.

@@ -48,6 +48,8 @@ func TestListLinks(t *testing.T) {
 		"?q=n%3D4":                             1,
 		"?expiring_within=72h":                 3,
 		"?expiring_within=72h&q=page1":         1,
+		"?state=dead":                          0,
+		"?asked_by=nobody":                     0,
 		"?q=nosuch":                            0,
 		"?limit=3":                             3,
 		"?sort=-expires&limit=500&app=" + appA: 7,

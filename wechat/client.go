@@ -59,15 +59,12 @@ func (c *Client) Generate(ctx context.Context, target broker.Target) (broker.Gen
 	if !ok {
 		return broker.Generated{}, unspent(broker.UnknownApp, "no app of that appid is configured")
 	}
-	made, ok := recipes[target.Kind]
-	if !ok {
-		return broker.Generated{}, unspent(broker.Internal, "there is no recipe for kind %q", target.Kind)
-	}
-	body, err := made.encode(target)
+	path, body, err := Call(target)
 	if err != nil {
-		return broker.Generated{}, unspent(broker.Internal, "the target is not normalised: %w", err)
+		return broker.Generated{}, unspent(broker.Internal, "%w", err)
 	}
-	got, err := c.ask(ctx, a, made.path, body)
+	made := recipes[target.Kind]
+	got, err := c.ask(ctx, a, path, body)
 	switch link := got.text(made.field); {
 	case err != nil:
 		return broker.Generated{}, err

@@ -24,9 +24,6 @@ func ParseError(body []byte, hidden ...Secret) (link string, err error) {
 	}
 }
 
-// Encode gives the body with which WeChat is asked for a target.
-func Encode(target broker.Target) ([]byte, error) { return recipes[target.Kind].encode(target) }
-
 // ParseInspected is what an answer says of a URL Link, for the fuzz target.
 func ParseInspected(body []byte) (broker.Inspected, error) {
 	got, err := parseAnswer(body)

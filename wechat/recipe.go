@@ -2,6 +2,7 @@ package wechat
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"linkbroker/broker"
@@ -24,6 +25,18 @@ var recipes = map[broker.Kind]recipe{
 		43104: {broker.AppForbidden, "WeChat does not let this mini program make short links: they are for shops alone", time.Minute},
 		85400: {broker.QuotaExhausted, "WeChat makes no more permanent short links for this mini program", time.Hour},
 	}},
+}
+
+// Call gives the call with which WeChat is asked for a normalised target: its path, and its body as JSON.
+func Call(target broker.Target) (path string, body []byte, err error) {
+	made, ok := recipes[target.Kind]
+	if !ok {
+		return "", nil, fmt.Errorf("there is no recipe for kind %q", target.Kind)
+	}
+	if body, err = made.encode(target); err != nil {
+		return "", nil, fmt.Errorf("the target is not normalised: %w", err)
+	}
+	return made.path, body, nil
 }
 
 // schemeBody is the body of urlscheme.generate. The order of its fields is the order on the wire.

@@ -95,7 +95,7 @@ func FuzzSchemeExtra(f *testing.F) {
 		if err != nil {
 			return
 		}
-		body, err := wechat.Encode(normal)
+		_, body, err := wechat.Call(normal)
 		if err != nil {
 			t.Fatalf("a normalised target cannot be encoded: %v", err)
 		}
