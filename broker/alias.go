@@ -168,13 +168,18 @@ func (p Precondition) check(etag string) error {
 	return nil
 }
 
-// PutAlias stores an alias, in place of one of the same slug, and gives it as stored.
-func (b *Broker) PutAlias(ctx context.Context, alias Alias, when Precondition) (stored Alias, created bool, err error) {
+// CheckAlias gives an alias as PutAlias would store it, or the error with which it would be refused.
+func (b *Broker) CheckAlias(alias Alias) (Alias, error) {
 	app, ok := b.apps[alias.Target.App]
 	if !ok {
-		return Alias{}, false, Errorf(UnknownApp, "no mini program of this appid is configured")
+		return Alias{}, Errorf(UnknownApp, "no mini program of this appid is configured")
 	}
-	if alias, err = alias.normalize(app.App); err != nil {
+	return alias.normalize(app.App)
+}
+
+// PutAlias stores an alias, in place of one of the same slug, and gives it as stored.
+func (b *Broker) PutAlias(ctx context.Context, alias Alias, when Precondition) (stored Alias, created bool, err error) {
+	if alias, err = b.CheckAlias(alias); err != nil {
 		return Alias{}, false, err
 	}
 	alias.ChangedAt = b.clock().UTC().Truncate(time.Millisecond)

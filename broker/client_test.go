@@ -88,12 +88,15 @@ func TestTheLifeOfAStoredClient(t *testing.T) {
 			t.Errorf("a second %s is created: %v", taken, err)
 		}
 	}
-	second, err := clients.Rotate(t.Context(), "shop", time.Hour, now)
+	second, err := clients.Rotate(t.Context(), "shop", "", time.Hour, now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !ask(clients, first, now) || !ask(clients, second, now) {
 		t.Error("while a key is rotated both are good")
+	}
+	if third, err := clients.Rotate(t.Context(), "shop", first[:8], 0, now); !errors.Is(err, broker.Conflict) || third != "" {
+		t.Errorf("a form that was sent twice gives a key %q, %v", third, err)
 	}
 	if later := now.Add(time.Hour); ask(clients, first, later) || !ask(clients, second, later) {
 		t.Error("after the overlap the old key is refused and the new one good")

@@ -159,14 +159,18 @@ func newClientKey(key string, now time.Time) ClientKey {
 }
 
 // Rotate gives a client a new key beside its present one, which ends after the overlap: two live keys, so that every
-// machine can take the new one over.
-func (c *Clients) Rotate(ctx context.Context, name string, overlap time.Duration, now time.Time) (key string, err error) {
+// machine can take the new one over. A form that is sent twice would so end the key in use at once: who says by its hint
+// which key is to be followed is refused (Conflict) where that is no longer the present one; empty = whichever it is.
+func (c *Clients) Rotate(ctx context.Context, name, hint string, overlap time.Duration, now time.Time) (key string, err error) {
 	if overlap < 0 {
 		return "", Errorf(InvalidArgument, "the overlap of two keys must not be negative")
 	}
 	err = c.Update(ctx, name, func(client *Client) error {
-		key = NewAPIKey(client.Publishable)
 		newest := client.Keys[len(client.Keys)-1]
+		if hint != "" && hint != newest.Hint {
+			return Errorf(Conflict, "client %q has a newer key already, which was shown when it was made", name)
+		}
+		key = NewAPIKey(client.Publishable)
 		if ends := now.Add(overlap).UTC().Truncate(time.Second); newest.ExpiresAt.IsZero() || ends.Before(newest.ExpiresAt) {
 			newest.ExpiresAt = ends
 		}

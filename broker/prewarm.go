@@ -103,7 +103,7 @@ func (p *prewarming) feedAliases(ctx context.Context, due chan<- want) error {
 
 // wantFor gives what the next visitor to an alias would have to wait for, if there is anything.
 func (p *prewarming) wantFor(ctx context.Context, alias Alias, now time.Time) (w want, wanted bool, err error) {
-	w, _, err = p.broker.want(alias.request(), now)
+	w, _, err = p.broker.want(alias.Request(), now)
 	if err != nil || w.app.NeverShare {
 		return want{}, false, nil //nolint:nilerr // the configuration has changed since it was made
 	}

@@ -63,7 +63,7 @@ func (b *Broker) destination(ctx context.Context, app *app, alias Alias, v Visit
 	if v.Peek {
 		return b.peek(ctx, app, alias, v)
 	}
-	answer, err := b.Get(ctx, alias.request())
+	answer, err := b.Get(ctx, alias.Request())
 	if err != nil {
 		return Destination{}, err
 	}
@@ -96,8 +96,8 @@ func (b *Broker) admit(ctx context.Context, alias Alias, visitor Visitor, now ti
 	return nil
 }
 
-// request is what an alias asks for a visitor.
-func (a Alias) request() Request {
+// Request is what an alias asks for a visitor.
+func (a Alias) Request() Request {
 	req := Request{Target: a.Target}
 	if a.Splice {
 		req.Splice = &a.Splice
@@ -126,7 +126,7 @@ func (b *Broker) peek(ctx context.Context, app *app, alias Alias, v Visit) (Dest
 	if alias.VisitLimit > 0 {
 		return Destination{}, nil
 	}
-	w, _, err := b.want(alias.request(), b.clock())
+	w, _, err := b.want(alias.Request(), b.clock())
 	if err != nil {
 		return Destination{}, err
 	}
