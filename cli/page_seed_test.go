@@ -140,16 +140,17 @@ var shopPages = []struct {
 	links       int
 	share       float64
 	kind        broker.Kind
+	prefix      string
 }{
-	{"pages/item/detail", "id=%d", 96, .46, broker.URLLink},
-	{"pages/shop/index", "", 1, .17, broker.URLLink},
-	{"pages/coupon/claim", "code=AUTUMN-%d&from=sms", 48, .12, broker.URLLink},
-	{"pages/order/track", "no=2026%d", 40, .08, broker.URLLink},
-	{"pages/event/signup", "event=%d&channel=poster", 18, .06, broker.URLLink},
-	{"packages/live/room", "room_id=%d", 12, .05, broker.Scheme},
-	{"pages/member/card", "", 1, .03, broker.Scheme},
-	{"pages/article/read", "id=%d", 22, .02, broker.URLLink},
-	{"pages/item/detail", "id=%d", 8, .01, broker.ShortLink},
+	{"pages/item/detail", "id=%d", 96, .46, broker.URLLink, "https://wxaurl.cn/"},
+	{"pages/shop/index", "", 1, .17, broker.URLLink, "https://wxaurl.cn/"},
+	{"pages/coupon/claim", "code=AUTUMN-%d&from=sms", 48, .12, broker.URLLink, "https://wxaurl.cn/"},
+	{"pages/order/track", "no=2026%d", 40, .08, broker.URLLink, "https://wxaurl.cn/"},
+	{"pages/event/signup", "event=%d&channel=poster", 18, .06, broker.URLLink, "https://wxaurl.cn/"},
+	{"packages/live/room", "room_id=%d", 12, .05, broker.Scheme, "weixin://dl/business/?t="},
+	{"pages/member/card", "", 1, .03, broker.Scheme, "weixin://dl/business/?t="},
+	{"pages/article/read", "id=%d", 22, .02, broker.URLLink, "https://wxaurl.cn/"},
+	{"pages/item/detail", "id=%d", 8, .01, broker.ShortLink, "#小程序://商店/"},
 }
 
 // shop is a month of that shop.
@@ -159,9 +160,17 @@ func shop(s *seed) {
 	s.shopAliases()
 	s.shopHistory()
 	for i, entry := range [][3]string{
-		{"ops", "login", ""}, {"ops", "client.create", "crm"}, {"command", "client.create", "wecom-bot"}, {"ops", "login", ""},
-		{"ops", "alias.create", "autumn-sale"}, {"ops", "alias.put", "autumn-sale"}, {"ops", "link.pin", "pages/shop/index"},
-		{"nobody", "login.failed", ""}, {"ops", "login", ""}, {"ops", "client.rotate", "shop-web"}, {"ops", "job.run", "census"},
+		{"ops", "login", ""},
+		{"ops", "client.create", "crm"},
+		{"command", "client.create", "wecom-bot"},
+		{"ops", "login", ""},
+		{"ops", "alias.create", "autumn-sale"},
+		{"ops", "alias.put", "autumn-sale"},
+		{"ops", "link.pin", "pages/shop/index"},
+		{"nobody", "login.failed", ""},
+		{"ops", "login", ""},
+		{"ops", "client.rotate", "shop-web"},
+		{"ops", "job.run", "census"},
 	} {
 		s.at = s.now.Add(time.Duration(i-12) * 7 * time.Hour)
 		s.audit(entry[0], entry[1], entry[2])
@@ -178,14 +187,9 @@ func (s *seed) shopLinks() {
 			if page.query != "" {
 				target.Query = fmt.Sprintf(page.query, 1000+37*n)
 			}
-			age := time.Duration(s.random.Float64() * s.random.Float64() * float64(29*24*time.Hour+20*time.Hour))
+			age := time.Duration(s.random.Float64() * float64(30*24*time.Hour))
 			link := s.link(target, age)
-			switch page.kind {
-			case broker.Scheme:
-				link.URL = "weixin://dl/business/?t=" + s.name(11)
-			case broker.ShortLink:
-				link.URL = "#小程序://商店/" + s.name(11)
-			}
+			link.URL = page.prefix + s.name(11)
 			link.AskedBy = askers[n%len(askers)]
 			link.Pinned = page.path == "pages/shop/index"
 			link.Rotations = uint64(s.random.IntN(4))
@@ -247,7 +251,8 @@ func (s *seed) shopAliases() {
 // busy is how much happens in an hour: little in the night, most in the evening, and never quite the same.
 func (s *seed) busy(at time.Time) float64 {
 	hour := float64(at.In(shanghai()).Hour())
-	return (.08 + math.Exp(-math.Pow(hour-12.5, 2)/10)*.6 + math.Exp(-math.Pow(hour-20, 2)/7)) * (.8 + .4*s.random.Float64())
+	around := func(peak, width float64) float64 { return math.Exp(-(hour - peak) * (hour - peak) / width) }
+	return (.08 + .6*around(12.5, 10) + around(20, 7)) * (.8 + .4*s.random.Float64())
 }
 
 // shopHistory counts a month of answers, calls and clients, and spends today's quota accordingly.
@@ -256,7 +261,7 @@ func (s *seed) shopHistory() {
 	spent := int64(0)
 	this := s.now.Truncate(time.Hour)
 	for hour := this.Add(-30 * 24 * time.Hour); !hour.After(this); hour = hour.Add(time.Hour) {
-		requests := 9000 * s.busy(hour)
+		requests := 180_000 * s.busy(hour)
 		if hour.Equal(this) { // which is not over
 			requests *= s.now.Sub(this).Hours()
 		}

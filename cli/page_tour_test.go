@@ -79,7 +79,7 @@ func axeSource(t *testing.T) string {
 	return string(source)
 }
 
-// isAccessible has axe look for what is serious or critical. It comes by the browser's protocol, past the page's policy.
+// isAccessible has axe look for whatever it knows of, minor things too. It comes by the browser's protocol, past the page's policy.
 func (x *tab) isAccessible(axe, name string) {
 	x.t.Helper()
 	eval[*struct{}](x, axe+"; null")
@@ -90,11 +90,7 @@ func (x *tab) isAccessible(axe, name string) {
 		ID: v.id, Impact: v.impact, Help: v.help, Nodes: v.nodes.map((n) => n.html + " " + n.any.map((c) => c.message).join(" ")),
 	})))`)
 	for _, v := range found {
-		if v.Impact == "serious" || v.Impact == "critical" {
-			x.t.Errorf("%s: %s, %s: %s\n%s", name, v.Impact, v.ID, v.Help, strings.Join(v.Nodes[:min(len(v.Nodes), 5)], "\n"))
-		} else {
-			x.t.Logf("%s: %s, %s: %s\n%s", name, v.Impact, v.ID, v.Help, strings.Join(v.Nodes[:min(len(v.Nodes), 2)], "\n"))
-		}
+		x.t.Errorf("%s: %s, %s: %s\n%s", name, v.Impact, v.ID, v.Help, strings.Join(v.Nodes[:min(len(v.Nodes), 5)], "\n"))
 	}
 }
 
