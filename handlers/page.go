@@ -24,6 +24,7 @@ type place struct{ Name, Path string }
 //nolint:gochecknoglobals // a constant table
 var places = []place{
 	{"overview", "/"},
+	{"aliases", "/aliases"},
 }
 
 // Pages are the files of the admin page, read once. They are for the pages of one listener at most.
