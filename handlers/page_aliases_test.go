@@ -315,7 +315,7 @@ func TestTheCodeOfAnAlias(t *testing.T) {
 		}
 	}
 	for query, want := range map[string]string{
-		"sale?fragment=code&cq=%E5%90%8D":                     "cq cannot be spliced on",
+		"sale?fragment=code&cq=%E5%90%8D":                     "query has '名' at position 1",
 		"sale?fragment=code&cq=" + strings.Repeat("a", 257):   "257 of 256 characters",
 		"full?fragment=code&cq=a%3D1":                         "the alias has a query of its own",
 		"sale?fragment=code&size=9":                           "size must be a number from 64 to 2048",
