@@ -197,32 +197,37 @@ func TestAClientThatReadsNothingIsHungUpOn(t *testing.T) {
 
 // TestWhoHangsUpEndsHisBatch sees the generating end. The bubble sees to the goroutines.
 func TestWhoHangsUpEndsHisBatch(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newLiveWorld(t)
-		w.weChat.slow = func(string) time.Duration { return 500 * time.Millisecond }
-		s := beginBatch(t, w, "")
-		s.listen(t)
-		go func() {
-			for i := range 1000 {
-				s.say(`{"path":"p","query":"n=%d"}`+"\n", i)
-			}
-		}()
-		time.Sleep(1100 * time.Millisecond)
-		_ = s.conn.Close()
-		for range s.heard {
-			continue
-		}
-		s.stop(t)
-		if err := w.broker.Drain(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if calls := w.weChat.calls(); calls < 65 || calls > 3*64 {
-			t.Errorf("%d calls for a batch that nobody wants", calls)
-		}
-		if log := w.log.String(); strings.Contains(log, "level=ERROR") {
-			t.Errorf("somebody hangs up, and that is told as a defect: %s", log)
-		}
-	})
+	for name, lines := range map[string]int{"while he sends": 1000, "when he has sent all": 150} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newLiveWorld(t)
+				w.weChat.slow = func(string) time.Duration { return 500 * time.Millisecond }
+				s := beginBatch(t, w, "")
+				s.listen(t)
+				go func() {
+					for i := range lines {
+						s.say(`{"path":"p","query":"n=%d"}`+"\n", i)
+					}
+					s.end()
+				}()
+				time.Sleep(1100 * time.Millisecond)
+				_ = s.conn.Close()
+				for range s.heard {
+					continue
+				}
+				s.stop(t)
+				if err := w.broker.Drain(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if calls := w.weChat.calls(); calls < 65 || calls > 3*64 {
+					t.Errorf("%d calls for a batch that nobody wants", calls)
+				}
+				if log := w.log.String(); strings.Contains(log, "level=ERROR") {
+					t.Errorf("somebody hangs up, and that is told as a defect: %s", log)
+				}
+			})
+		})
+	}
 }
 
 // TestARevokedKeyEndsItsBatch also changes what a key may, which holds for the lines that follow.
