@@ -316,6 +316,9 @@ func TestWhatIsNewInAnAnswerIsStoredWithItsLink(t *testing.T) {
 		"what is no object is left out":     {`[1]`, ``},
 		"what is too long is left out":      {`{"a":"` + strings.Repeat("x", 3000) + `"}`, ``},
 		"an ambiguous one is left out":      {`{"a":1,"a":2}`, ``},
+		"a second link is left out":         {`{"url_link":"https://evil.example/"}`, ``},
+		"one in camelCase is left out":      {`{"a":1,"urlLink":"https://evil.example/"}`, ``},
+		"a second errcode is left out":      {`{"ERRCODE":-1}`, ``},
 	} {
 		t.Run(claim, func(t *testing.T) {
 			r := newRig(t, &wechat{extra: json.RawMessage(test.given)}, nil)

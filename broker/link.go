@@ -3,6 +3,8 @@ package broker
 import (
 	"encoding/binary"
 	"encoding/json"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -109,9 +111,19 @@ func keptOf(extra json.RawMessage) json.RawMessage {
 	if len(extra) > maxKept {
 		return nil
 	}
-	kept, err := normalizeExtra(extra, nil)
-	if err != nil {
+	kept, names, err := canonicalObject(extra)
+	if err != nil || len(names) == 0 || slices.ContainsFunc(names, saysWhere) {
 		return nil
 	}
 	return kept
+}
+
+// saysWhere reports whether a field tells a client where a link leads, or whether there is one, in snake_case or
+// camelCase. Beside ours it could take its place: many decoders take the last of two, or mind no capitals.
+func saysWhere(name string) bool {
+	switch strings.ToLower(strings.ReplaceAll(name, "_", "")) {
+	case "errcode", "errmsg", "urllink", "openlink", "link":
+		return true
+	}
+	return false
 }

@@ -527,3 +527,18 @@ func FuzzImport(f *testing.F) {
 		}
 	})
 }
+
+// TestAnImportBringsNoSecondLink holds that what stands beside a link in WeChat's answer cannot take its place.
+func TestAnImportBringsNoSecondLink(t *testing.T) {
+	w := newWorld(t)
+	row := `{"app":"` + appA + `","path":"p","url":"https://wxaurl.cn/good","expires_at":"2200-01-01T00:00:00Z","answer_extra":{"url_link":"https://evil.example/"}}`
+	if _, told := w.importRows(t, "/api/v1/links:import", "ndjson", row); told != "1 added, sum 1/1/0/0/0" {
+		t.Fatal(told)
+	}
+	for _, address := range []string{"/wxa/generate_urllink", "/openapi/urllink.generate"} {
+		out := w.ask("POST", address, `{"path":"p"}`, as(shopKey))
+		if text := out.text(); out.Code != http.StatusOK || strings.Contains(text, "evil") || !strings.Contains(text, "https://wxaurl.cn/good") {
+			t.Errorf("%s answers %d %s", address, out.Code, text)
+		}
+	}
+}
