@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"linkbroker/broker"
+	"linkbroker/handlers"
 )
 
 func newExplain() *cobra.Command {
@@ -56,7 +57,7 @@ func explanation(code string) (broker.Explanation, bool) {
 	if errcode, err := strconv.Atoi(code); err == nil {
 		return broker.Explain(errcode)
 	}
-	return broker.ExplainCode(broker.Code(strings.ToLower(code)))
+	return handlers.Explain(broker.Code(strings.ToLower(code)))
 }
 
 // explanationView is an explanation in one language.
@@ -91,7 +92,7 @@ var whoActs = map[broker.Class]broker.Text{
 }
 
 func explainAll(out output, in broker.Language) error {
-	all := broker.Explanations()
+	all := handlers.Explanations()
 	views := make([]explanationView, len(all))
 	for i, e := range all {
 		views[i] = viewExplanation(e, in)

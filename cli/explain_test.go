@@ -16,6 +16,7 @@ func TestExplain(t *testing.T) {
 		"an errcode":                      {nil, []string{"40165"}, 0, "40165 (invalid_path)\n"},
 		"one below zero":                  {nil, []string{"--", "-1"}, 0, "-1 (unavailable)\n"},
 		"a code of our own":               {nil, []string{"quota_exhausted"}, 0, "quota_exhausted\n"},
+		"one of HTTP":                     {nil, []string{"unauthenticated"}, 0, "→ Send the API key as Authorization: Bearer"},
 		"in capitals":                     {nil, []string{"QUOTA_EXHAUSTED"}, 0, "quota_exhausted\n"},
 		"in Chinese":                      {nil, []string{"40165", "--lang=zh"}, 0, "由调用方修改。"},
 		"in the language of the terminal": {[]string{"LANG=zh_CN.UTF-8"}, []string{"40165"}, 0, "由调用方修改。"},
@@ -24,6 +25,7 @@ func TestExplain(t *testing.T) {
 		"what is not known":               {nil, []string{"12345678"}, 1, `"12345678" is not known: `},
 		"another language":                {nil, []string{"40165", "--lang=fr"}, 2, "must be one of en, zh"},
 		"all":                             {nil, nil, 0, "40165    invalid_path"},
+		"all, those of HTTP too":          {nil, nil, 0, "-        too_large "},
 	} {
 		t.Run(claim, func(t *testing.T) {
 			stdout, stderr, code := run(t, t.TempDir(), test.environ, append([]string{"explain"}, test.args...)...)

@@ -149,6 +149,7 @@ func TestAliasesThatAreRefused(t *testing.T) {
 		"another slug":                  {"s", `{` + ofAppA + `"path":"p","slug":"t"}`, "malformed", "slug"},
 		"a negative limit":              {"s", `{"path":"p","visit_limit":-1}`, "malformed", "visit_limit"},
 		"a word for a moment":           {"s", `{"path":"p","ends_at":"tomorrow"}`, "malformed", "ends_at"},
+		"a date for a moment":           {"s", `{` + ofAppA + `"path":"p","ends_at":"2026-06-01"}`, "malformed", `"/ends_at" must be a moment such as`},
 		"a moment before the first":     {"s", `{` + ofAppA + `"path":"p","starts_at":"0001-01-01T00:00:00+08:00"}`, "invalid_argument", "years"},
 		"a moment after the last":       {"s", `{` + ofAppA + `"path":"p","ends_at":"9999-12-31T23:59:59-08:00"}`, "invalid_argument", "years"},
 		"an end before its beginning":   {"s", `{` + ofAppA + `"path":"p","starts_at":"2026-02-01T00:00:00Z","ends_at":"2026-02-01T00:00:00Z"}`, "invalid_argument", "starts_at"},

@@ -3,6 +3,8 @@ package handlers
 import (
 	"bytes"
 	"errors"
+	"reflect"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -39,8 +41,11 @@ func complain(err error) error {
 		return broker.Errorf(malformed, "the body is not valid JSON at byte %d", e.ByteOffset)
 	}
 	if e, ok := errors.AsType[*json.SemanticError](err); ok {
-		if errors.Is(e, json.ErrUnknownName) {
+		switch {
+		case errors.Is(e, json.ErrUnknownName):
 			return broker.Errorf(malformed, "unknown field %q", e.JSONPointer)
+		case e.GoType == reflect.TypeFor[time.Time]():
+			return broker.Errorf(malformed, "field %q must be a moment such as 2026-03-01T00:00:00Z", e.JSONPointer)
 		}
 		return broker.Errorf(malformed, "field %q cannot be a JSON %s", e.JSONPointer, e.JSONKind)
 	}

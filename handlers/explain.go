@@ -83,6 +83,19 @@ func explainCode(code broker.Code) (broker.Explanation, bool) {
 	return broker.ExplainCode(code)
 }
 
+// Explain explains a code of an answer of linkbroker's: one of the domain or of HTTP.
+func Explain(code broker.Code) (broker.Explanation, bool) { return explainCode(code) }
+
+// Explanations gives all that there are: those of the domain, then those of HTTP in the order of their names.
+func Explanations() []broker.Explanation {
+	all := broker.Explanations()
+	for _, code := range slices.Sorted(maps.Keys(ownTexts)) {
+		e, _ := explainCode(code)
+		all = append(all, e)
+	}
+	return all
+}
+
 // explanationView explains a code, or an errcode of WeChat's.
 type explanationView struct {
 	ErrCode    int          `json:"errcode,omitzero"` // WeChat's; absent where a code has none of its own
@@ -116,11 +129,7 @@ func (a *api) showExplanation(c *gin.Context, _ caller) error {
 
 // listExplanations answers GET /api/v1/errors.
 func (a *api) listExplanations(c *gin.Context, _ caller) error {
-	all := broker.Explanations()
-	for _, code := range slices.Sorted(maps.Keys(ownTexts)) {
-		e, _ := explainCode(code)
-		all = append(all, e)
-	}
+	all := Explanations()
 	writeExplained(c, func(language broker.Language) any {
 		items := make([]explanationView, 0, len(all))
 		for _, e := range all {
