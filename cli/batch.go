@@ -130,11 +130,6 @@ func (o *batchOptions) write(ctx context.Context, cmd *cobra.Command, b *batch) 
 	if err := o.checkOutput(b.source.of); err != nil {
 		return err
 	}
-	if o.force {
-		if err := removeOutputs(o.out); err != nil {
-			return err
-		}
-	}
 	if o.retryFailed {
 		earlier, err := os.Open(o.out)
 		if err != nil {
@@ -149,7 +144,12 @@ func (o *batchOptions) write(ctx context.Context, cmd *cobra.Command, b *batch) 
 		return err
 	}
 	began := time.Now()
-	err = b.resume()
+	if o.force {
+		err = b.part.beginAnew(o.out)
+	}
+	if err == nil {
+		err = b.resume()
+	}
 	if err == nil {
 		if n := b.progress.done; n > 0 && !o.quiet {
 			fmt.Fprintf(cmd.ErrOrStderr(), "%s: going on behind %s rows that are done\n", o.out, thousands(n))
@@ -210,15 +210,6 @@ func (o *batchOptions) checkOutput(of form) error {
 	default:
 		return fmt.Errorf("%s is there already: --retry-failed asks again for its rows without a link, --force begins anew", o.out)
 	}
-}
-
-func removeOutputs(name string) error {
-	for _, name := range []string{name, name + partSuffix} {
-		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return nil
 }
 
 // explainStop says how to go on.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -35,10 +36,29 @@ func openPart(name string) (*part, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := lockFile(file); err != nil {
+	if lockFile(file) != nil || !isStill(file) {
 		return nil, errors.Join(fmt.Errorf("%s is being written by another linkbroker", file.Name()), file.Close())
 	}
 	return &part{file: file, w: bufio.NewWriter(file), done: make(chan struct{})}, nil
+}
+
+// isStill reports whether a file still has its name: it is another's, whole, if it got that of the output before it was
+// locked.
+func isStill(file *os.File) bool {
+	opened, err := file.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Stat(file.Name())
+	return err == nil && os.SameFile(opened, named)
+}
+
+// beginAnew forgets what is there, the output too.
+func (p *part) beginAnew(name string) error {
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return p.file.Truncate(0)
 }
 
 // goOn has what is added stand behind the first so many bytes.

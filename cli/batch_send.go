@@ -24,8 +24,9 @@ const (
 	chunkRows  = 5000
 	chunkBytes = 900 << 10
 
-	// lineWithin is how long the broker may take for a line. It waits a minute itself for one whose turn does not come.
-	lineWithin = 2 * time.Minute
+	// lineWithin is how long the broker may take for a line. It waits five minutes itself for one whose turn does not
+	// come.
+	lineWithin = 6 * time.Minute
 )
 
 // asked is a row that is asked for.

@@ -317,6 +317,26 @@ func TestBatchKeepsWhatIsWrongWithRows(t *testing.T) {
 	}
 }
 
+// TestForceTakesNoWorkAway begins anew beside a batch that is under way, which would call the other's rows its own.
+func TestForceTakesNoWorkAway(t *testing.T) {
+	t.Parallel()
+	b := newBatched(t)
+	b.fail(t, sandbox.Fault{Name: "slow", Delay: 200 * time.Millisecond})
+	input, _ := batchInput(2000)
+	b.file(t, "in.csv", input)
+	first := b.begin(t, "in.csv", "-o", "out.csv", "--quiet")
+	first.meanwhile("something is kept", func() bool { return b.kept() > 1000 })
+	if said, code := b.batch(t, "in.csv", "-o", "out.csv", "--force"); code != 1 || !strings.Contains(said, "out.csv.part is being written by another linkbroker") {
+		t.Errorf("begun anew it exits with %d and says %s", code, said)
+	}
+	b.ClearFaults()
+	<-first.exited
+	if code := first.cmd.ProcessState.ExitCode(); code != 0 {
+		t.Errorf("the first exits with %d and says %s", code, first.stderr)
+	}
+	isWhole(t, b.read(t, "out.csv"), 2000)
+}
+
 // TestDryRunCountsAcrossRequests has more rows than are sent at once, and duplicates in different requests.
 func TestDryRunCountsAcrossRequests(t *testing.T) {
 	t.Parallel()
@@ -346,7 +366,7 @@ func TestBatchNeedsAKeyThatMayGenerate(t *testing.T) {
 	}{
 		"no key":           {[]string{"LINKBROKER_URL=" + b.server.public}, 1, "an API key of role generate is needed"},
 		"a wrong key":      {[]string{"LINKBROKER_URL=" + b.server.public, "LINKBROKER_KEY=" + shopKey + "x"}, 1, "(0 of 3 rows are done and kept in out.csv.part)"},
-		"another listener": {[]string{"LINKBROKER_URL=" + b.server.admin, "LINKBROKER_KEY=" + opsKey}, 1, "there is nothing at this address"},
+		"another listener": {[]string{"LINKBROKER_URL=" + b.server.admin, "LINKBROKER_KEY=" + opsKey}, 1, "there is nothing at this address. This command asks the public listener"},
 		"a key that reads": {[]string{"LINKBROKER_URL=" + b.server.public, "LINKBROKER_KEY=" + readKey}, 1, "3 failed"},
 	} {
 		t.Run(claim, func(t *testing.T) {

@@ -206,6 +206,9 @@ func (a *remote) refusal(resp *http.Response, body []byte) error {
 	if json.Unmarshal(body, p) != nil || p.Title == "" {
 		p.Title = fmt.Sprintf("%s answers with status %d: is it the %s of linkbroker?", a.base, resp.StatusCode, a.name)
 	}
+	if resp.StatusCode == http.StatusMethodNotAllowed || p.Code == "no_route" {
+		p.Hint = fmt.Sprintf("This command asks the %s of linkbroker, and %s is another: see --url", a.name, a.base)
+	}
 	if seconds, err := strconv.ParseInt(resp.Header.Get("Retry-After"), 10, 32); err == nil {
 		p.RetryAfter = seconds
 	}

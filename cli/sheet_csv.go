@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // csvSheet reads CSV. What it does not know it carries over byte by byte, whatever its encoding.
@@ -84,6 +85,9 @@ func (s *csvSheet) next() (row, error) {
 	s.line, _ = s.reader.FieldPos(0)
 	r.line = s.line
 	for i, name := range s.columns {
+		if isRequestColumn(name) && !utf8.ValidString(cells[i]) { // as JSON, different texts would be one
+			return r, &badRow{line: s.line, err: fmt.Errorf("has a cell below %q that is not UTF-8: save the file as UTF-8", name)}
+		}
 		if isRequestColumn(name) || isResultColumn(name) {
 			r.cells[name] = cells[i]
 		}

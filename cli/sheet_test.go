@@ -83,6 +83,7 @@ func TestSheetRefuses(t *testing.T) {
 		"a quote inside of a cell":           {"in.csv", "path,x\np,5\" nail\n", `line 2 has a " inside of a cell`},
 		"a quote that does not end":          {"in.csv", "path,x\np,\"5\nq,6\n", "line 2 has a cell in quotes that does not end"},
 		"a header whose quote does not end":  {"in.csv", "\"path\n", "line 1 has a cell in quotes"},
+		"what is asked in GBK":               {"in.csv", "path,scope,note\np,a,\xC4\xE3\np,\xC4\xE3,b\n", "line 3 has a cell below \"scope\" that is not UTF-8"},
 		"UTF-16":                             {"in.csv", "\xFF\xFEp\x00", "it is UTF-16"},
 		"a quote that swallows the file":     {"in.csv", "path,x\np,\"" + long + long + long, "is a quote missing?"},
 		"a line that is no JSON":             {"in.ndjson", "{}\n{\"path\":\n", "line 2 is no JSON object"},
