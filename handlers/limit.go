@@ -16,7 +16,7 @@ import (
 // Limits hold addresses to a rate. 0 means no limit. A secret key that is good has none of these: its client's grant
 // alone says how often it may ask.
 type Limits struct {
-	AddressRequestsPerSecond float64 // with publishable keys and signatures, and for codes
+	AddressRequestsPerSecond float64 // with publishable keys and signatures, and ten times what codes have
 	FailedAuthPerMinute      int     // wrong keys, tokens, signatures and slugs; what is beyond is told 429 instead of 401 or 404
 	FailedLoginsPerMinute    int     // of an address, and of the beginning of a key; beyond, a good key is refused, too
 }
@@ -33,6 +33,7 @@ const mostLimited = 1 << 16
 type limiters struct {
 	clients   *broker.Limiter[string]
 	addresses *broker.Limiter[netip.Prefix]
+	codes     *broker.Limiter[netip.Prefix]
 	failures  *broker.Limiter[netip.Prefix]
 
 	loginAddresses *broker.Limiter[netip.Prefix]
@@ -44,6 +45,7 @@ func newLimiters() limiters {
 	return limiters{
 		clients:   broker.NewLimiter[string](mostLimited),
 		addresses: broker.NewLimiter[netip.Prefix](mostLimited),
+		codes:     broker.NewLimiter[netip.Prefix](mostLimited),
 		failures:  broker.NewLimiter[netip.Prefix](mostLimited),
 
 		loginAddresses: broker.NewLimiter[netip.Prefix](mostLimited),
@@ -89,13 +91,23 @@ func (a *api) limit(c *gin.Context, who *caller) error {
 }
 
 // limitAddress counts a request against the rate that holds for its address.
-func (a *api) limitAddress(c *gin.Context) error {
+func (a *api) limitAddress(c *gin.Context) error { return a.limitAddressIn(c, a.limiters.addresses, 1) }
+
+// codeCost is how many requests of another kind a code counts for. The largest take up to 100 ms to draw, and anybody may
+// ask for them.
+const codeCost = 10
+
+// limitCode counts a code against a rate of its own: as many at once as other requests, so that a page can show many.
+func (a *api) limitCode(c *gin.Context) error { return a.limitAddressIn(c, a.limiters.codes, codeCost) }
+
+func (a *api) limitAddressIn(c *gin.Context, limiter *broker.Limiter[netip.Prefix], cost time.Duration) error {
 	rate := a.limits().AddressRequestsPerSecond
 	if rate <= 0 {
 		return nil
 	}
 	limit := perSecond(rate)
-	ok, left, after := a.limiters.addresses.Take(a.address(c), limit, a.Clock())
+	limit.Per *= cost
+	ok, left, after := limiter.Take(a.address(c), limit, a.Clock())
 	writeLimit(c.Writer.Header(), "address", limit, left)
 	if !ok {
 		return tooFast(after, "this address asks too often")

@@ -53,7 +53,7 @@ var codeKept = []string{"public, max-age=3600"}
 // visitCode answers GET /l/{slug}/qr.svg and qr.png with the permanent address of an alias that leads somewhere.
 func (a *api) visitCode(d drawing) func(*gin.Context, caller) error {
 	return func(c *gin.Context, _ caller) error {
-		if err := a.limitAddress(c); err != nil { // drawing costs more than sending on
+		if err := a.limitCode(c); err != nil { // drawing costs more than sending on
 			return err
 		}
 		slug := c.Param("slug")

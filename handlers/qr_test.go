@@ -243,6 +243,14 @@ func TestCodesHaveTheRateOfTheirAddress(t *testing.T) {
 	if out := w.from("192.0.2.2:1", "GET", "/l/sale/qr.svg", ""); out.Code != 200 {
 		t.Errorf("from elsewhere: %d", out.Code)
 	}
+	w.pass(time.Second) // in which two requests of another kind would come back
+	if out := w.from("192.0.2.1:1", "GET", "/l/sale/qr.svg", ""); out.Code != 429 || out.Header().Get("Retry-After") != "4" {
+		t.Errorf("a second later: %d %v", out.Code, out.Header())
+	}
+	w.pass(4 * time.Second)
+	if out := w.from("192.0.2.1:1", "GET", "/l/sale/qr.svg", ""); out.Code != 200 {
+		t.Errorf("five seconds later: %d", out.Code)
+	}
 	wantLocation(t, w.from("192.0.2.1:1", "GET", "/l/sale", ""), "https://wxaurl.cn/t1")
 }
 

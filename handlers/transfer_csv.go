@@ -202,9 +202,9 @@ func numberColumn[Row any, T int64 | uint64](name string, field func(*Row) *T) c
 			return strconv.FormatUint(uint64(*field(r)), 10)
 		},
 		read: func(r *Row, cell string) error {
-			n, err := strconv.ParseUint(cell, 10, 63)
+			n, err := strconv.ParseUint(cell, 10, 64)
 			*field(r) = T(n)
-			if err != nil {
+			if err != nil || *field(r) < 0 {
 				return errors.New("is no whole number from 0 on")
 			}
 			return nil
