@@ -163,7 +163,7 @@ func (v linksView) Export() string {
 
 // Census is what stands in the store; nil before the first count.
 func (v linksView) Census() *broker.Census {
-	if census, ok := v.a.Broker.Census(); ok {
+	if census, ok := v.a.Broker.Census(v.ctx); ok {
 		return &census
 	}
 	return nil

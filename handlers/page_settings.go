@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"time"
@@ -36,12 +37,13 @@ type System struct {
 type settingsView struct {
 	Text string // that is searched for
 
-	a *api
+	a   *api
+	ctx context.Context //nolint:containedctx // it lives as long as the request
 }
 
 // settingsPage answers GET /settings.
 func (a *api) settingsPage(c *gin.Context, who caller) error {
-	return a.page(c, who, "settings", settingsView{Text: strings.TrimSpace(param(c.Request.URL.RawQuery, "q")), a: a})
+	return a.page(c, who, "settings", settingsView{Text: strings.TrimSpace(param(c.Request.URL.RawQuery, "q")), a: a, ctx: c.Request.Context()})
 }
 
 // settingGroup is a section of the configuration, or an entry of one of its lists.
@@ -114,7 +116,7 @@ func (v settingsView) Uptime(system *System) time.Duration { return v.a.Clock().
 
 // Census is what stands in the store; nil before the first count.
 func (v settingsView) Census() *broker.Census {
-	census, ok := v.a.Broker.Census()
+	census, ok := v.a.Broker.Census(v.ctx)
 	if !ok {
 		return nil
 	}
