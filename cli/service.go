@@ -32,6 +32,7 @@ type service struct {
 	upkeep  *jobs.Runner
 	public  *front
 	admin   *front
+	batches *handlers.BatchDesk
 
 	publicCertificate, adminCertificate *certificate // nil for plain HTTP
 
@@ -60,7 +61,7 @@ func newService(ctx context.Context, settings *Settings, store *cache.Store, log
 	}
 	warnings := newWarnings(time.Now)
 	logger = slog.New(slog.NewMultiHandler(logger.Handler(), warnings))
-	s := &service{logger: logger, store: store, clients: clients, running: cfg, started: time.Now()}
+	s := &service{logger: logger, store: store, clients: clients, running: cfg, batches: handlers.NewBatchDesk(cfg.dataFolder()), started: time.Now()}
 	s.limits.Store(cfg.Limits.limits())
 	s.settings.Store(new(settings.rows()))
 	events := newEventLog(logger, time.Now)
@@ -89,7 +90,7 @@ func newService(ctx context.Context, settings *Settings, store *cache.Store, log
 	api := handlers.Config{
 		Broker: s.broker, Clients: clients, Tokens: tokens, Jobs: s.upkeep, Metrics: metrics, Clock: time.Now,
 		Logger: logger, Version: build(), PublicURL: cfg.publicURL(), Ready: s.ready, Pages: pages,
-		UpstreamTokens: s.upstreamTokens, Warnings: warnings.newest, CallFor: wechat.Call,
+		BatchDesk: s.batches, UpstreamTokens: s.upstreamTokens, Warnings: warnings.newest, CallFor: wechat.Call,
 		Settings: func() []handlers.Setting { return *s.settings.Load() }, System: s.system,
 		Forwarding: handlers.Forwarding{To: s.wechat, Paths: cfg.forwarding(), Deadline: cfg.Deadline},
 		AdminURL:   cfg.adminURL(), TrustedProxies: cfg.trustedProxies(), Limits: func() handlers.Limits { return *s.limits.Load() },
@@ -168,7 +169,7 @@ func (s *service) drain() error {
 	answering, cancel := context.WithTimeout(context.Background(), timeToAnswer)
 	defer cancel()
 	var all sync.WaitGroup
-	for _, stop := range []func(context.Context) error{s.public.stop, s.admin.stop, s.upkeep.Stop} {
+	for _, stop := range []func(context.Context) error{s.public.stop, s.admin.stop, s.upkeep.Stop, s.batches.Stop} {
 		all.Go(func() {
 			if err := stop(answering); err != nil {
 				s.logger.Warn("something did not end in time and was cut off", "error", err)
