@@ -42,7 +42,8 @@ type service struct {
 	read    func() (*Settings, error) // reads the configuration again
 
 	limits   atomic.Pointer[handlers.Limits]
-	settings atomic.Pointer[[]handlers.Setting] // what the admin page shows of the configuration
+	atStart  []handlers.Setting                 // the configuration then
+	settings atomic.Pointer[[]handlers.Setting] // what the admin page shows of it
 	started  time.Time
 	stopping atomic.Bool
 }
@@ -63,7 +64,8 @@ func newService(ctx context.Context, settings *Settings, store *cache.Store, log
 	logger = slog.New(slog.NewMultiHandler(logger.Handler(), warnings))
 	s := &service{logger: logger, store: store, clients: clients, running: cfg, batches: handlers.NewBatchDesk(cfg.dataFolder()), started: time.Now()}
 	s.limits.Store(cfg.Limits.limits())
-	s.settings.Store(new(settings.rows()))
+	s.atStart = settings.rows()
+	s.settings.Store(&s.atStart)
 	events := newEventLog(logger, time.Now)
 	if s.wechat, err = wechat.New(cfg.wechatApps(store), time.Now, events.observeToken); err != nil {
 		return nil, err
