@@ -19,6 +19,8 @@ func TestPage(t *testing.T) {
 		"an alias is made, its code printed and followed":             testAliases,
 		"a client is made, gets other keys and is disabled":           testClients,
 		"texts of strangers stay texts":                               testHostile,
+		"a request is looked at before it is made":                    testTester,
+		"a batch with a bad row is checked and run":                   testBatch,
 	} {
 		t.Run(claim, func(t *testing.T) {
 			t.Parallel()

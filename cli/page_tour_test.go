@@ -37,6 +37,7 @@ func (s *sandboxed) sights(t *testing.T) map[string]string {
 		"client-new": "/clients:new",
 		"tester":     "/tester?path=pages/item/detail&query=id%3D4711%26from%3Dposter",
 		"tester-bad": "/tester?path=pages/item/detail%3Fid%3D1&query=name%3D%E8%8C%B6",
+		"batch":      "/batch",
 		"audit":      "/audit",
 		"settings":   "/settings",
 		"error":      "/nowhere",
@@ -48,6 +49,7 @@ func testTour(t *testing.T, b *browser) {
 	axe := axeSource(t)
 	s := serveSeen(t, seeded(t, shop))
 	call(t, "POST", s.admin+"/api/v1/jobs/census:run", "", bearer(s.key))
+	b.open(t, s.admin).prepare(s)
 	sights := s.sights(t)
 	for _, language := range []string{"en", "zh"} {
 		t.Run(language, func(t *testing.T) {
@@ -63,6 +65,23 @@ func testTour(t *testing.T, b *browser) {
 			}
 		})
 	}
+}
+
+// prepare has something to be seen on every page: a call and a warning of WeChat's, and a batch that was looked through.
+func (x *tab) prepare(s *sandboxed) {
+	x.t.Helper()
+	x.logIn(s.key)
+	s.paste(x.t, s.curl)
+	call(x.t, "POST", s.wx+"/sandbox/faults", `{"fault":"rate","times":1}`)
+	s.paste(x.t, curlLine{s.curl.url, s.curl.header, `{"path":"pages/item/detail","query":"id=1"}`})
+	var rows strings.Builder
+	rows.WriteString("path,query,shop\n")
+	for n := range 240 {
+		fmt.Fprintf(&rows, "pages/item/detail,id=%d,%d\n", 1000+37*n/2, n%7)
+	}
+	rows.WriteString("pages/item/detail?id=7,,3\npages/event/signup,name=茶会,5\n")
+	x.visit("/batch")
+	x.load(rows.String())
 }
 
 // prefer sets the cookies that the switches set.
