@@ -101,15 +101,15 @@ func (s Setting) IsDefault() bool { return s.Source == SourceDefault }
 
 // System is what runs; nil if nobody says.
 func (v settingsView) System() *System {
-	if v.a.Config.System == nil {
+	if v.a.System == nil {
 		return nil
 	}
-	system := v.a.Config.System()
+	system := v.a.System()
 	return &system
 }
 
 // Version is that of the program.
-func (v settingsView) Version() Version { return v.a.Config.Version }
+func (v settingsView) Version() Version { return v.a.Version }
 
 // Uptime is since when the program runs.
 func (v settingsView) Uptime(system *System) time.Duration { return v.a.Clock().Sub(system.StartedAt) }
@@ -124,11 +124,11 @@ func (v settingsView) Census() *broker.Census {
 }
 
 // HasFile reports whether the store can be copied.
-func (v settingsView) HasFile() bool { return v.a.Config.Backups != nil }
+func (v settingsView) HasFile() bool { return v.a.Backups != nil }
 
 // Backups are the copies that are kept.
 func (v settingsView) Backups() ([]Backup, error) {
-	backups, err := v.a.Config.Backups.List()
+	backups, err := v.a.Backups.List()
 	if err != nil {
 		return nil, broker.Errorf(broker.StoreFailed, "listing the backups: %w", err)
 	}
