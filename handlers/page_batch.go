@@ -74,17 +74,14 @@ func (a *api) runBatch(c *gin.Context, who caller) error {
 	if err != nil {
 		return err
 	}
+	entryOf(c).Action = "" // the run notes its beginning and its end itself
 	job, err := a.BatchDesk.run(form.Get("job"), who, c.ClientIP())
 	switch {
 	case errors.Is(err, broker.Conflict):
-		entryOf(c).Action = ""
 		return a.goTo(c, who, "/batch", flash{"warn", "batch.other", nil})
 	case err != nil:
 		return err
 	}
-	report := job.reported()
-	entryOf(c).Object = job.name
-	entryOf(c).Detail = "begun: " + strconv.Itoa(report.Rows) + " rows, of which about " + strconv.Itoa(report.Generations) + " are generated"
 	await(c.Request.Context(), job)
 	return a.goTo(c, who, "/batch", flash{})
 }

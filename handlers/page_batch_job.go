@@ -143,29 +143,35 @@ func (j *batchJob) planRows(ctx context.Context) error {
 	return cmp.Or(rows.ending, context.Cause(ctx))
 }
 
-// run gets the links.
+// run gets the links. It goes into the audit when it begins, so that a crash does not keep it out, and when it ends.
 func (j *batchJob) run(ctx context.Context, who caller, address string) {
 	j.mu.Lock()
 	j.who, j.tally.Began = who, j.api.Clock()
 	j.tally.told = j.tally.Began
+	begun := fmt.Sprintf("begun: %d rows, of which %d have to be generated", j.report.Rows, j.report.Generations)
 	j.mu.Unlock()
+	j.note(ctx, address, begun)
 	err := guarded(func() error { return j.runRows(ctx) })
 	j.mu.Lock()
-	j.why, j.at, j.tally.Until = j.known(err), ended, j.api.Clock()
-	entry := broker.AuditEntry{Actor: who.Name, Address: address, Action: "link.batch", Object: j.name, Detail: j.tally.String()}
+	t := j.tally
 	j.mu.Unlock()
+	over := fmt.Sprintf("ended: %d rows, %d hits, %d generated, %d stale, %d failed", t.Lines, t.Hits, t.Generated, t.Stale, t.Failed)
 	if err != nil {
-		entry.Detail += "; not to its end"
+		over += "; not to its end"
 	}
+	j.note(ctx, address, over)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.why, j.at, j.tally.Until = j.known(err), ended, j.api.Clock()
+}
+
+// note makes an entry of the audit.
+func (j *batchJob) note(ctx context.Context, address, detail string) {
+	entry := broker.AuditEntry{Actor: j.who.Name, Address: address, Action: "link.batch", Object: j.name, Detail: detail}
 	if err := j.api.Broker.Audit(context.WithoutCancel(ctx), entry); err != nil {
 		j.api.Logger.Error("an entry of the audit could not be written",
 			"actor", entry.Actor, "action", entry.Action, "object", entry.Object, "error", err)
 	}
-}
-
-// String tells it to the audit.
-func (t batchTally) String() string {
-	return fmt.Sprintf("ended: %d rows, %d hits, %d generated, %d stale, %d failed", t.Lines, t.Hits, t.Generated, t.Stale, t.Failed)
 }
 
 // known logs a defect, which is told to nobody else, and gives the error.
@@ -299,11 +305,4 @@ func (j *batchJob) results() (content *io.SectionReader, done func(), ok bool) {
 	}
 	content, done = j.output.open()
 	return content, done, true
-}
-
-// reported gives what the dry run has found.
-func (j *batchJob) reported() batchReport {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.report
 }
