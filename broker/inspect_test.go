@@ -245,6 +245,7 @@ func TestVerifyPutsTheEndRight(t *testing.T) {
 		"who asked for seven days does not get eight":      {broker.Expiry{Days: 7}, 8 * day, broker.Confirmed, 7*day - time.Minute},
 		"what has ended already is dead from now on":       {broker.Expiry{}, time.Hour, broker.Corrected, time.Hour - time.Minute},
 		"an earlier end than the seven days is taken over": {broker.Expiry{Days: 7}, 3 * day, broker.Corrected, 3*day - time.Minute},
+		"an end before its beginning is its beginning":     {broker.Expiry{}, -100 * 365 * day, broker.Corrected, 0},
 	} {
 		t.Run(claim, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -275,6 +276,9 @@ func TestVerifyPutsTheEndRight(t *testing.T) {
 				if got.Link.Uses != 1 || !got.Link.Pinned || got.Link.URL != link.URL {
 					t.Errorf("uses, pin or URL changed: %+v", got.Link)
 				}
+				if recent := got.Link.Recent.UsesOf(time.Now()); recent[0] != 1 {
+					t.Errorf("used %d times today", recent[0])
+				}
 				if r.used(t) != 1 || a.called() != 1 {
 					t.Errorf("it cost %d generations", a.called()-1)
 				}
@@ -284,6 +288,26 @@ func TestVerifyPutsTheEndRight(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An imported link counts from its import where nobody knows better: only its end says how old it is.
+func TestASilentAnswerLengthensNoLink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &askable{wechat: &wechat{}, ask: endsAt(time.Time{})}
+		r := askableRig(t, a, nil)
+		end := time.Now().Add(5 * day).UTC()
+		target, err := broker.Target{App: appid, Path: "p"}.Normalize()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.ImportLink(t.Context(), broker.Link{Target: target, URL: "https://wxaurl.cn/old", ExpiresAt: end}, false); err != nil {
+			t.Fatal(err)
+		}
+		got, err := r.Verify(t.Context(), target.Key())
+		if err != nil || got.Verdict != broker.Confirmed || !got.Link.ExpiresAt.Equal(end) {
+			t.Errorf("got %+v, %v; want its end to stay at %s", got, err, end)
+		}
+	})
 }
 
 func TestADeadLinkIsDroppedAndGeneratedAnew(t *testing.T) {
