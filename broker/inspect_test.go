@@ -92,6 +92,7 @@ func TestALinkOfOursIsAnsweredWithoutACall(t *testing.T) {
 			"another's":                          {kind: broker.URLLink, url: "https://wxaurl.cn/other"},
 			"one that only begins like it":       {kind: broker.URLLink, url: ours.URL + "?x=1"},
 			"what is joined is no query":         {kind: broker.URLLink, url: ours.URL + "?cq=%zz"},
+			"a scheme said to be a URL Link":     {kind: broker.URLLink, url: scheme.URL},
 		} {
 			before := a.seen()
 			found, err := r.Inspect(t.Context(), broker.Question{App: appid, Kind: test.kind, URL: test.url})
@@ -125,6 +126,24 @@ func (r *rig) inspectFails(t *testing.T, q broker.Question, code broker.Code) {
 	if found, err := r.Inspect(t.Context(), q); !errors.Is(err, code) {
 		t.Errorf("%+v gives %+v, %v; want %s", q, found, err, code)
 	}
+}
+
+func TestAnAnswerThatCanBeReadInTwoWaysIsNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &askable{wechat: &wechat{}}
+		r := askableRig(t, a, nil)
+		link := r.get(t, query("a=1"), broker.Miss).Link
+		for _, answer := range []string{"", "null", `[]`, `{"a":{"b":1,"b":2}}`, "{\"a\":\"\xff\"}", `{"a":"\ud800"}`, `{"a":1}{}`} {
+			a.ask = func(string) (broker.Inspected, error) {
+				return broker.Inspected{ExpiresAt: time.Now(), Answer: json.RawMessage(answer)}, nil
+			}
+			r.inspectFails(t, broker.Question{App: appid, Kind: broker.URLLink, URL: "https://wxaurl.cn/other"}, broker.Unavailable)
+			if got, err := r.Verify(t.Context(), link.Key); !errors.Is(err, broker.Unavailable) {
+				t.Errorf("%q is believed: %+v, %v", answer, got, err)
+			}
+		}
+		r.get(t, query("a=1"), broker.Hit)
+	})
 }
 
 func TestALinkThatCouldNotBeStoredIsOursAsWell(t *testing.T) {
