@@ -95,11 +95,7 @@ func (b *Broker) checkImport(link Link) (Link, error) {
 
 // ImportAlias takes over an alias. Of one that is stored already the import wins.
 func (b *Broker) ImportAlias(ctx context.Context, alias Alias, dry bool) (outcome Imported, err error) {
-	app, ok := b.apps[alias.Target.App]
-	if !ok {
-		return "", Errorf(UnknownApp, "no mini program of this appid is configured")
-	}
-	if alias, err = alias.normalize(app.App); err != nil {
+	if alias, err = b.CheckAlias(alias); err != nil {
 		return "", err
 	}
 	now := b.clock().UTC().Truncate(time.Millisecond)

@@ -3,6 +3,7 @@ package broker
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -38,17 +39,17 @@ func ParsePathRule(text string) (rule PathRule, err error) {
 }
 
 func errNoRule() error {
-	return Errorf(InvalidArgument, "must be a page such as pages/item, pages/item?* or pages/item?id=[0-9]+&from")
+	return errors.New("must be a page such as pages/item, pages/item?* or pages/item?id=[0-9]+&from")
 }
 
 func parseLongRule(text string) (rule PathRule, err error) {
 	decoder := json.NewDecoder(strings.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&rule); err != nil {
-		return rule, Errorf(InvalidArgument, "is no JSON of a rule: %w", err)
+		return rule, fmt.Errorf("is no JSON of a rule: %w", err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return rule, Errorf(InvalidArgument, "must end where its JSON does")
+		return rule, errors.New("must end where its JSON does")
 	}
 	return rule, nil
 }

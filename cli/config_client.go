@@ -45,25 +45,15 @@ type ParamConfig struct {
 	MaxLength int    `koanf:"max_length"`
 }
 
-// UnmarshalText reads the short form of a rule, which looks like the address of a page: pages/item without a query,
-// pages/item?* with any, pages/item?id=[0-9]+&from with these parameters, of which id has to fit a pattern. A page's
-// path contains no question mark.
+// UnmarshalText reads a rule as one text: see broker.ParsePathRule.
 func (p *PathConfig) UnmarshalText(text []byte) error {
-	path, query, hasQuery := strings.Cut(string(text), "?")
-	*p = PathConfig{Path: path}
-	switch {
-	case !hasQuery:
-		return nil
-	case query == "*":
-		p.AnyQuery = true
-		return nil
+	rule, err := broker.ParsePathRule(string(text))
+	if err != nil {
+		return errors.New("must be a page such as pages/item, pages/item?* or pages/item?id=[0-9]+&from")
 	}
-	for param := range strings.SplitSeq(query, "&") {
-		name, pattern, _ := strings.Cut(param, "=")
-		if name == "" {
-			return errors.New("must be a page such as pages/item, pages/item?* or pages/item?id=[0-9]+&from")
-		}
-		p.Params = append(p.Params, ParamConfig{Name: name, Pattern: pattern})
+	*p = PathConfig{Path: rule.Path, AnyQuery: rule.AnyQuery}
+	for _, param := range rule.Params {
+		p.Params = append(p.Params, ParamConfig{Name: param.Name, Pattern: param.Pattern, MaxLength: param.Longest})
 	}
 	return nil
 }

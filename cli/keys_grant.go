@@ -1,10 +1,8 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -99,26 +97,9 @@ func pathRules(cmd *cobra.Command) ([]broker.PathRule, error) {
 	}
 	rules := make([]broker.PathRule, len(texts))
 	for i, text := range texts {
-		if rules[i], err = pathRule(text); err != nil {
+		if rules[i], err = broker.ParsePathRule(text); err != nil {
 			return nil, fmt.Errorf("--path %w", err)
 		}
 	}
 	return rules, nil
-}
-
-// pathRule reads the short form of a rule, or JSON.
-func pathRule(text string) (rule broker.PathRule, err error) {
-	if strings.HasPrefix(text, "{") {
-		decoder := json.NewDecoder(strings.NewReader(text))
-		decoder.DisallowUnknownFields()
-		if err := decoder.Decode(&rule); err != nil {
-			return rule, fmt.Errorf("is no JSON of a rule: %w", err)
-		}
-		return rule, nil
-	}
-	var short PathConfig
-	if err := short.UnmarshalText([]byte(text)); err != nil {
-		return rule, err
-	}
-	return short.rule(), nil
 }

@@ -58,7 +58,7 @@ func serve(ctx context.Context, cmd *cobra.Command, settings *Settings) (err err
 		return unlessStopped(ctx, err)
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	s, err := newService(ctx, settings.Config, store, logger)
+	s, err := newService(ctx, settings, store, logger)
 	if err != nil {
 		return unlessStopped(ctx, err)
 	}

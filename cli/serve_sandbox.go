@@ -27,9 +27,9 @@ func serveSandbox(ctx context.Context, cmd *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	cfg := settings.Config
+	cfg := &settings.Config
 	logger, _ := cfg.Log.logger(cmd.ErrOrStderr())
-	store, err := openStore(ctx, cfg, logger)
+	store, err := openStore(ctx, *cfg, logger)
 	if err != nil {
 		return unlessStopped(ctx, err)
 	}
@@ -43,7 +43,7 @@ func serveSandbox(ctx context.Context, cmd *cobra.Command) (err error) {
 	}
 	defer fake.stop()
 	cfg.Apps[0].BaseURL, cfg.PublicURL = fake.url, localURL(cfg.Listen)
-	s, err := newService(ctx, cfg, store, logger)
+	s, err := newService(ctx, settings, store, logger)
 	if err != nil {
 		return unlessStopped(ctx, err)
 	}
@@ -52,7 +52,7 @@ func serveSandbox(ctx context.Context, cmd *cobra.Command) (err error) {
 
 // sandboxSettings is the configuration of the sandbox, given as variables so that it is checked as any other.
 func sandboxSettings(cmd *cobra.Command) (*Settings, error) {
-	return LoadConfig(Sources{
+	settings, err := LoadConfig(Sources{
 		Environ: []string{
 			"LINKBROKER_STORE=bolt://data/sandbox.db",
 			"LINKBROKER_JOBS_BACKUP=", "LINKBROKER_BACKUP_DIR=",
@@ -64,6 +64,12 @@ func sandboxSettings(cmd *cobra.Command) (*Settings, error) {
 		Flags: cmd.Flags(),
 		Now:   time.Now(),
 	})
+	for path, origin := range settings.origins {
+		if strings.HasPrefix(origin, variablePrefix) {
+			settings.origins[path] = "--sandbox" // nobody has set a variable
+		}
+	}
+	return settings, err
 }
 
 // localURL is how visitors of this machine reach a listener; empty where its port is not known yet.

@@ -41,12 +41,15 @@ type service struct {
 	read    func() (*Settings, error) // reads the configuration again
 
 	limits   atomic.Pointer[handlers.Limits]
+	settings atomic.Pointer[[]handlers.Setting] // what the admin page shows of the configuration
+	started  time.Time
 	stopping atomic.Bool
 }
 
 // newService wires a service together. It listens, so that run cannot fail for want of an address, and answers
 // nothing yet. The store remains its caller's to close.
-func newService(ctx context.Context, cfg Config, store *cache.Store, logger *slog.Logger) (*service, error) {
+func newService(ctx context.Context, settings *Settings, store *cache.Store, logger *slog.Logger) (*service, error) {
+	cfg := settings.Config
 	clients, err := broker.OpenClients(ctx, store, cfg.clients())
 	if err != nil {
 		return nil, fmt.Errorf("reading the clients: %w", err)
@@ -57,8 +60,9 @@ func newService(ctx context.Context, cfg Config, store *cache.Store, logger *slo
 	}
 	warnings := newWarnings(time.Now)
 	logger = slog.New(slog.NewMultiHandler(logger.Handler(), warnings))
-	s := &service{logger: logger, store: store, clients: clients, running: cfg}
+	s := &service{logger: logger, store: store, clients: clients, running: cfg, started: time.Now()}
 	s.limits.Store(cfg.Limits.limits())
+	s.settings.Store(new(settings.rows()))
 	events := newEventLog(logger, time.Now)
 	if s.wechat, err = wechat.New(cfg.wechatApps(store), time.Now, events.observeToken); err != nil {
 		return nil, err
@@ -82,13 +86,18 @@ func newService(ctx context.Context, cfg Config, store *cache.Store, logger *slo
 	if err != nil {
 		return nil, err
 	}
-	return s, s.listen(ctx, cfg, handlers.Config{
+	api := handlers.Config{
 		Broker: s.broker, Clients: clients, Tokens: tokens, Jobs: s.upkeep, Metrics: metrics, Clock: time.Now,
 		Logger: logger, Version: build(), PublicURL: cfg.publicURL(), Ready: s.ready, Pages: pages,
 		UpstreamTokens: s.upstreamTokens, Warnings: warnings.newest, CallFor: wechat.Call,
+		Settings: func() []handlers.Setting { return *s.settings.Load() }, System: s.system,
 		Forwarding: handlers.Forwarding{To: s.wechat, Paths: cfg.forwarding(), Deadline: cfg.Deadline},
 		AdminURL:   cfg.adminURL(), TrustedProxies: cfg.trustedProxies(), Limits: func() handlers.Limits { return *s.limits.Load() },
-	})
+	}
+	if copies := cfg.copies(store); copies != nil {
+		api.Backups = copies
+	}
+	return s, s.listen(ctx, cfg, api)
 }
 
 func (s *service) listen(ctx context.Context, cfg Config, api handlers.Config) (err error) {
@@ -214,6 +223,14 @@ func (s *service) upstreamTokens() []handlers.UpstreamToken {
 		})
 	}
 	return all
+}
+
+// system says for the admin page what runs.
+func (s *service) system() handlers.System {
+	return handlers.System{
+		Store: s.running.Store, StoreBytes: s.store.Size(),
+		MemoryLinks: s.store.Cached(), MemoryMost: s.running.Cache.MemoryLinks, StartedAt: s.started,
+	}
 }
 
 // measure adds the figures that only the parts themselves know.

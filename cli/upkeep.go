@@ -3,10 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"linkbroker/broker"
@@ -27,31 +24,8 @@ func newUpkeep(cfg Config, b *broker.Broker, clients *broker.Clients, store *cac
 		}},
 		{Name: "census", Schedule: cfg.Jobs.Census, AtStart: true, Run: b.TakeCensus},
 	}
-	if cfg.Backup.Dir != "" && strings.HasPrefix(cfg.Store, "bolt://") {
-		copies := backups{store: store, dir: cfg.Backup.Dir, keep: cfg.Backup.Keep}
+	if copies := cfg.copies(store); copies != nil && cfg.Backup.Dir != "" {
 		all = append(all, jobs.Job{Name: "backup", Schedule: cfg.Jobs.Backup, Run: copies.add})
 	}
 	return jobs.New(jobs.Config{Zone: zone(cfg.Jobs.Timezone), Clock: time.Now, Logger: logger, Jobs: all})
-}
-
-// backups is a folder with copies of a store.
-type backups struct {
-	store *cache.Store
-	dir   string
-	keep  int
-}
-
-// add copies the store while it is in use, and deletes the oldest copies.
-func (b backups) add(ctx context.Context) (broker.Counts, error) {
-	copied, err := b.store.Backup(ctx, filepath.Join(b.dir, cache.BackupName(time.Now())), nil)
-	if err != nil {
-		return nil, fmt.Errorf("copying the store: %w", err)
-	}
-	counts := broker.Counts{"links": copied.Links, "damaged": copied.Dropped}
-	deleted, err := cache.PruneBackups(b.dir, b.keep)
-	counts["deleted"] = len(deleted)
-	if err != nil {
-		return counts, fmt.Errorf("deleting old backups: %w", err)
-	}
-	return counts, nil
 }

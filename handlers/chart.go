@@ -28,9 +28,11 @@ func rgb(hex uint32) color.Color {
 var inks = map[string]ink{
 	"light": {rgb(0x566059), rgb(0xe3e7e5), map[string]color.Color{
 		"hit": rgb(0x1f8f68), "stale": rgb(0xc98a1b), "miss": rgb(0x4a7fb8), "failed": rgb(0xc4454b),
+		"wechat": rgb(0x1f8f68), "ios": rgb(0x4a7fb8), "android": rgb(0xc98a1b), "other": rgb(0x87918d), "fallback": rgb(0xc4454b),
 	}},
 	"dark": {rgb(0x9ba7a3), rgb(0x2b3235), map[string]color.Color{
 		"hit": rgb(0x3fae82), "stale": rgb(0xd9a441), "miss": rgb(0x6ea3dc), "failed": rgb(0xe0706f),
+		"wechat": rgb(0x3fae82), "ios": rgb(0x6ea3dc), "android": rgb(0xd9a441), "other": rgb(0x6b767a), "fallback": rgb(0xe0706f),
 	}},
 }
 
@@ -186,16 +188,21 @@ func short(n float64) string {
 	return strconv.FormatFloat(n, 'f', -1, 64)
 }
 
-// slotTicks names some slots: hours by their time, days by their date.
+// slotTicks names some slots, as many as there is room for: hours by their time, days by their date.
 func (c chart) slotTicks(slots []slot) []plot.Tick {
+	const room = 42 // of a name
+	daily := len(slots) > 1 && slots[1].At.Sub(slots[0].At) >= 24*time.Hour
 	format, every := "15:04", 6
-	if len(slots) > 1 && slots[1].At.Sub(slots[0].At) >= 24*time.Hour {
+	if daily {
 		format, every = "01-02", 7
+	}
+	for every*(c.size.Width-50) < room*len(slots) {
+		every *= 2
 	}
 	var ticks []plot.Tick
 	for i, s := range slots {
 		at := s.At.In(c.zone)
-		if format == "15:04" && at.Hour()%every == 0 || format != "15:04" && (len(slots)-1-i)%every == 0 {
+		if !daily && at.Hour()%every == 0 || daily && (len(slots)-1-i)%every == 0 {
 			ticks = append(ticks, plot.Tick{Value: float64(i), Label: at.Format(format)})
 		}
 	}

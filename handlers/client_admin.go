@@ -171,7 +171,7 @@ func (a *api) rotateClient(c *gin.Context, _ caller) error {
 			return broker.Errorf(malformed, `overlap must be a length of time such as "24h" or "0s"`)
 		}
 	}
-	key, err := a.Clients.Rotate(c.Request.Context(), c.Param("name"), overlap, a.Clock())
+	key, err := a.Clients.Rotate(c.Request.Context(), c.Param("name"), "", overlap, a.Clock())
 	if err != nil {
 		return err
 	}

@@ -30,6 +30,12 @@ type Config struct {
 	UpstreamTokens func() []UpstreamToken
 	Warnings       func() []Warning
 
+	// Settings is the configuration that holds, System what runs, and Backups the copies of the store; nil where it has no
+	// file. The first two are for the admin page, which shows neither where it is nil.
+	Settings func() []Setting
+	System   func() System
+	Backups  Backups
+
 	// CallFor gives the call with which WeChat would be asked for a normalised target, for the admin page: its path, and
 	// its body as JSON. An error means that WeChat is not asked for such a one. nil = it is not shown.
 	CallFor func(target broker.Target) (path string, body []byte, err error)

@@ -62,24 +62,35 @@ func (a *api) answers(ctx context.Context, grain broker.Grain, n int, now time.T
 
 // history gives the last n hours or days of some series together, the one of now among them.
 func (a *api) history(ctx context.Context, grain broker.Grain, n int, now time.Time, series ...string) ([]slot, error) {
+	slots := a.emptySlots(grain, n, now)
+	for _, one := range series {
+		stats, err := a.Broker.History(ctx, one, grain, slots[0].At, slots[n-1].At.Add(lengthOf(grain)))
+		if err != nil {
+			return nil, err
+		}
+		fill(slots, grain, stats)
+	}
+	return slots, nil
+}
+
+// emptySlots are the last n hours or days, the one of now among them.
+func (a *api) emptySlots(grain broker.Grain, n int, now time.Time) []slot {
 	slots := make([]slot, n)
 	last := a.startOf(grain, now)
 	for i := range slots {
 		slots[i] = slot{At: last.Add(-time.Duration(n-1-i) * lengthOf(grain)), Counts: map[string]uint64{}}
 	}
-	for _, one := range series {
-		stats, err := a.Broker.History(ctx, one, grain, slots[0].At, last.Add(lengthOf(grain)))
-		if err != nil {
-			return nil, err
-		}
-		for _, stat := range stats {
-			at := int(stat.At.Sub(slots[0].At) / lengthOf(grain))
-			for what, count := range stat.Counts {
-				slots[at].Counts[what] += count
-			}
+	return slots
+}
+
+// fill adds what happened to the slots in which it did.
+func fill(slots []slot, grain broker.Grain, stats []broker.Stat) {
+	for _, stat := range stats {
+		at := int(stat.At.Sub(slots[0].At) / lengthOf(grain))
+		for what, count := range stat.Counts {
+			slots[at].Counts[what] += count
 		}
 	}
-	return slots, nil
 }
 
 // within sums up what happened since a moment. Of the stretch in which the moment lies it takes the share that lies

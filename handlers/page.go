@@ -24,6 +24,12 @@ type place struct{ Name, Path string }
 //nolint:gochecknoglobals // a constant table
 var places = []place{
 	{"overview", "/"},
+	{"links", "/links"},
+	{"aliases", "/aliases"},
+	{"tester", "/tester"},
+	{"clients", "/clients"},
+	{"audit", "/audit"},
+	{"settings", "/settings"},
 }
 
 // Pages are the files of the admin page, read once. They are for the pages of one listener at most.
@@ -145,7 +151,7 @@ func (a *api) pageWithStatus(c *gin.Context, who caller, status int, name string
 func (a *api) frame(c *gin.Context, who caller, name string, view any) frame {
 	language := a.pageLanguage(c.Request)
 	f := frame{
-		Lang: language, Scheme: pageScheme(c.Request), Schemes: schemes, Here: c.Request.URL.RequestURI(),
+		Lang: language, Scheme: pageScheme(c.Request), Schemes: schemes, Here: here(c.Request),
 		Version: a.Version.Version, View: view,
 	}
 	if who.Client == nil {
@@ -161,8 +167,19 @@ func (a *api) frame(c *gin.Context, who caller, name string, view any) frame {
 	return f
 }
 
-// isBelow reports whether a page is that of a place, or one of a single thing there: link is below links.
+// here is where to come back to from a page: that which was asked for, or what a form was about, as in /clients/shop
+// for /clients/shop:rotate.
+func here(r *http.Request) string {
+	if r.Method == http.MethodGet {
+		return r.URL.RequestURI()
+	}
+	address, _, _ := strings.Cut(r.URL.EscapedPath(), ":")
+	return address
+}
+
+// isBelow reports whether a page is that of a place, or one of a single thing there: link and link-new are below links.
 func isBelow(page, place string) bool {
+	page, _, _ = strings.Cut(page, "-")
 	return page == place || page+"s" == place || page+"es" == place
 }
 

@@ -96,6 +96,7 @@ func (t texts) funcs() template.FuncMap {
 		"ago":     t.ago,
 		"left":    t.left,
 		"moment":  t.moment,
+		"exact":   t.exact,
 		"bar":     bar,
 	}
 }
@@ -180,6 +181,11 @@ func (t texts) left(at time.Time) template.HTML {
 // moment is a moment to the minute.
 func (t texts) moment(at time.Time) template.HTML {
 	return t.timed(at, at.In(t.zone).Format("2006-01-02 15:04"))
+}
+
+// exact is a moment to the second, with its zone.
+func (t texts) exact(at time.Time) template.HTML {
+	return t.timed(at, at.In(t.zone).Format("2006-01-02 15:04:05 -07:00"))
 }
 
 func (t texts) timed(at time.Time, text string) template.HTML {

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"image"
@@ -107,7 +108,7 @@ func (a *api) drawAlias(c *gin.Context, alias broker.Alias, d drawing, kept []st
 	if address == "" {
 		return broker.Errorf(broker.Conflict, "a code carries the permanent address, which needs public_url in the configuration")
 	}
-	cq, err := a.codeQuery(c, alias)
+	cq, err := a.spliceable(c.Request.Context(), c.Request.URL.RawQuery, alias)
 	if err != nil {
 		return err
 	}
@@ -117,10 +118,10 @@ func (a *api) drawAlias(c *gin.Context, alias broker.Alias, d drawing, kept []st
 	return writeCode(c, address, style, d, kept)
 }
 
-// codeQuery gives the cq that a code shall carry. What would not be spliced on is refused here, where somebody can mend
-// it, and not passed over as with a visitor.
-func (a *api) codeQuery(c *gin.Context, alias broker.Alias) (string, error) {
-	cq, unspliced := spliceParam(c.Request.URL.RawQuery)
+// spliceable gives the cq that a code shall carry, out of the parameters of an address. What would not be spliced on is
+// refused here, where somebody can mend it, and not passed over as with a visitor.
+func (a *api) spliceable(ctx context.Context, query string, alias broker.Alias) (string, error) {
+	cq, unspliced := spliceParam(query)
 	if cq == "" && unspliced == "" {
 		return "", nil
 	}
@@ -130,7 +131,7 @@ func (a *api) codeQuery(c *gin.Context, alias broker.Alias) (string, error) {
 	if unspliced == "" {
 		target := alias.Target
 		target.Query = cq
-		plan, err := a.Broker.Plan(c.Request.Context(), broker.Request{Target: target, Splice: new(true)})
+		plan, err := a.Broker.Plan(ctx, broker.Request{Target: target, Splice: new(true)})
 		if err != nil {
 			return "", err
 		}

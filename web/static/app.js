@@ -29,6 +29,7 @@ function swap(element, html) {
   for (const details of fresh.content.querySelectorAll("details[id]")) details.open = open.has(details.id);
   const focused = element.contains(document.activeElement) ? document.activeElement.id : "";
   element.replaceChildren(fresh.content);
+  for (const scope of element.querySelectorAll("[data-many]")) counted(scope);
   if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
 }
 
@@ -100,6 +101,30 @@ for (const form of document.querySelectorAll("form[data-search]")) {
   });
 }
 
+// Preview as you type: a form with data-preview="/address" sends itself there, a moment after the last change, and shows
+// the answer in the element of the id in data-shown. It is sent for good by its own button.
+for (const form of document.querySelectorAll("form[data-preview]")) {
+  let timer, running;
+  const target = document.getElementById(form.dataset.shown);
+  const preview = async () => {
+    running?.abort();
+    running = new AbortController();
+    try {
+      const body = new URLSearchParams(new FormData(form));
+      const html = await fetchPage(form.dataset.preview, { method: "POST", body, signal: running.signal });
+      if (html !== null) swap(target, html);
+      target.classList.remove("stale-data");
+    } catch (err) {
+      if (err.name !== "AbortError") tell(toast?.dataset.lost ?? "");
+    }
+  };
+  form.addEventListener("input", () => {
+    target.classList.add("stale-data");
+    clearTimeout(timer);
+    timer = setTimeout(preview, 200);
+  });
+}
+
 // Everything below listens on the document, so that it holds for what is swapped in as well.
 
 // Copy: a button with data-copy copies that text, or with data-copy-from what the element of that id shows.
@@ -151,7 +176,7 @@ function counted(scope) {
   for (const out of scope.querySelectorAll("[data-selected]")) out.textContent = n;
   for (const button of scope.querySelectorAll("[data-needs-selection]")) {
     button.disabled = n === 0;
-    if (button.dataset.confirmMany) button.dataset.confirm = button.dataset.confirmMany.replace("#", n);
+    if (button.dataset.confirmMany) button.dataset.confirm = button.dataset.confirmMany.replaceAll("#", n);
   }
 }
 

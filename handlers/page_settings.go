@@ -1,0 +1,141 @@
+package handlers
+
+import (
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"linkbroker/broker"
+)
+
+// Setting is one value of the configuration that holds.
+type Setting struct {
+	Path    string // as apps[0].rate
+	Value   string // as the configuration would say it; empty if it is empty, or a secret
+	Secret  bool   // it is set and not told
+	Source  string // config.yaml:12, the name of a variable or a flag; default if nobody set it
+	Pending bool   // a restart takes over another value,
+	Next    string // which is this
+}
+
+// SourceDefault is the Setting.Source of what nobody set.
+const SourceDefault = "default"
+
+// System is what runs and where.
+type System struct {
+	Store       string // its URL
+	StoreBytes  int64  // of its file; 0 if it has none
+	MemoryLinks int    // about how many links are in memory
+	MemoryMost  int    // how many may be
+	StartedAt   time.Time
+}
+
+// settingsView is what settings.html shows.
+type settingsView struct {
+	Text string // that is searched for
+	Set  bool   // only what somebody has set
+
+	a *api
+}
+
+// settingsPage answers GET /settings.
+func (a *api) settingsPage(c *gin.Context, who caller) error {
+	query := c.Request.URL.RawQuery
+	return a.page(c, who, "settings", settingsView{
+		Text: strings.TrimSpace(param(query, "q")), Set: param(query, "set") != "", a: a,
+	})
+}
+
+// settingGroup is a section of the configuration, or an entry of one of its lists.
+type settingGroup struct {
+	Name     string // empty for what stands in none
+	Title    string // of an entry, what it calls itself
+	Settings []Setting
+}
+
+// Groups are the settings that are searched for, by the section that they stand in.
+func (v settingsView) Groups() (groups []settingGroup) {
+	if v.a.Settings == nil {
+		return nil
+	}
+	wanted := strings.ToLower(v.Text)
+	all := v.a.Settings()
+	titles := make(map[string]string)
+	for _, s := range all {
+		if name, key := groupOf(s.Path); key == "appid" || key == "name" {
+			titles[name] = s.Value
+		}
+	}
+	for _, s := range all {
+		name, _ := groupOf(s.Path)
+		found := strings.Contains(strings.ToLower(strings.Join([]string{s.Path, s.Value, s.Source, titles[name]}, "\n")), wanted)
+		if !found || v.Set && s.Source == SourceDefault {
+			continue
+		}
+		if len(groups) == 0 || groups[len(groups)-1].Name != name {
+			groups = append(groups, settingGroup{Name: name, Title: titles[name]})
+		}
+		last := &groups[len(groups)-1]
+		last.Settings = append(last.Settings, s)
+	}
+	return groups
+}
+
+// groupOf cuts a path where its section ends: tls and cert_file, apps[0] and token_source.url.
+func groupOf(path string) (group, key string) {
+	group, key, below := strings.Cut(path, ".")
+	if !below {
+		return "", path
+	}
+	return group, key
+}
+
+// IsDefault reports whether nobody set it.
+func (s Setting) IsDefault() bool { return s.Source == SourceDefault }
+
+// System is what runs; nil if nobody says.
+func (v settingsView) System() *System {
+	if v.a.Config.System == nil {
+		return nil
+	}
+	system := v.a.Config.System()
+	return &system
+}
+
+// Version is that of the program.
+func (v settingsView) Version() Version { return v.a.Config.Version }
+
+// Uptime is since when the program runs.
+func (v settingsView) Uptime(system *System) time.Duration { return v.a.Clock().Sub(system.StartedAt) }
+
+// Links is how many stand in the store; nil before the first count.
+func (v settingsView) Links() *int {
+	census, ok := v.a.Broker.Census()
+	if !ok {
+		return nil
+	}
+	return &census.Links
+}
+
+// HasFile reports whether the store can be copied.
+func (v settingsView) HasFile() bool { return v.a.Config.Backups != nil }
+
+// Backups are the copies that are kept.
+func (v settingsView) Backups() ([]Backup, error) {
+	backups, err := v.a.Config.Backups.List()
+	if err != nil {
+		return nil, broker.Errorf(broker.StoreFailed, "listing the backups: %w", err)
+	}
+	return backups, nil
+}
+
+// Backing reports whether there is a job that makes backups.
+func (v settingsView) Backing() bool {
+	for _, job := range v.a.Jobs.Statuses() {
+		if job.Name == "backup" {
+			return true
+		}
+	}
+	return false
+}
