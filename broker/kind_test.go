@@ -330,6 +330,10 @@ func TestPlainSchemesCostNothing(t *testing.T) {
 	if want := "weixin://dl/business/?appid=" + appid + "&path=pages/a%20b&query=a%3D%25E8%258C%25B6%2B1%26b%3D2"; answer.Link.URL != want {
 		t.Errorf("got  %s\nwant %s", answer.Link.URL, want)
 	}
+	req.Splice = new(true)
+	if plan, err := r.Plan(t.Context(), req); err != nil || len(plan.Findings) != 0 || plan.Unspliced != "" || plan.Outcome != broker.Composed {
+		t.Errorf("it is said to need a generation: %+v, %v", plan, err)
+	}
 	req.Env = broker.Develop
 	if answer = r.get(t, req, broker.Composed); !strings.HasSuffix(answer.Link.URL, "&env_version=develop") {
 		t.Errorf("got %s", answer.Link.URL)
