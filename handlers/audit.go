@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -37,7 +38,11 @@ func (a *api) audited(r route) func(*gin.Context, caller) error {
 			return err
 		}
 		if err != nil {
-			entry.Detail = "it may have been done: " + string(broker.CodeOf(err))
+			why := broker.CodeOf(err)
+			if errors.Is(err, context.Canceled) {
+				why = hungUp
+			}
+			entry.Detail = strings.TrimPrefix(entry.Detail+"; it may have been done: "+string(why), "; ")
 		}
 		if err := a.Broker.Audit(context.WithoutCancel(c.Request.Context()), *entry); err != nil {
 			a.Logger.Error("an entry of the audit could not be written",
@@ -51,7 +56,7 @@ func (a *api) audited(r route) func(*gin.Context, caller) error {
 // when its asker hangs up or a deadline passes.
 func mayBeDone(err error) bool {
 	return errors.Is(err, broker.Unavailable) || errors.Is(err, broker.StoreFailed) || errors.Is(err, broker.Internal) ||
-		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+		errors.Is(err, hungUp) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // listAudit answers GET /api/v1/audit: a page of entries, newest first.

@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"context"
 	"errors"
 	"io"
 	"iter"
@@ -151,11 +150,16 @@ func (b *batch) requests() iter.Seq2[broker.Request, error] {
 				}
 				return
 			}
+			who, gone := b.api.admitAgain(b.who)
+			if gone != nil {
+				b.ending = gone
+				return
+			}
 			var req broker.Request
 			l := label{line: b.lines.number}
 			if err == nil {
 				err = guarded(func() (err error) {
-					req, l.id, err = b.request(text)
+					req, l.id, err = b.request(who, text)
 					return err
 				})
 			}
@@ -168,7 +172,7 @@ func (b *batch) requests() iter.Seq2[broker.Request, error] {
 }
 
 // request reads a line. It has the id of some lines that are refused, too.
-func (b *batch) request(text []byte) (req broker.Request, id *string, err error) {
+func (b *batch) request(who caller, text []byte) (req broker.Request, id *string, err error) {
 	var in batchRequest
 	if err = decode(text, &in); err != nil {
 		return req, nil, err
@@ -182,8 +186,8 @@ func (b *batch) request(text []byte) (req broker.Request, id *string, err error)
 	if req.App == "" {
 		req.App = b.app
 	}
-	req.App, err = b.api.chooseApp(b.who, req.App)
-	return b.who.request(req), in.ID, err
+	req.App, err = b.api.chooseApp(who, req.App)
+	return who.request(req), in.ID, err
 }
 
 // batchSummary is the last line of a batch that was answered to its end.
@@ -276,7 +280,7 @@ func (a *api) lineProblem(err error) problem {
 // lastLine is the last line of a stream: the summary of one that came to its end, or why it did not.
 func (a *api) lastLine(s *stream, ending error, summary any) []byte {
 	if ending == nil && s.ctx.Err() != nil {
-		ending = context.Cause(s.ctx)
+		ending = s.cause()
 	}
 	if ending != nil {
 		return encode(struct {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -125,6 +126,28 @@ func (a *api) whoHasKey(shown credential) (caller, error) {
 		return caller{}, broker.Errorf(broker.BadCredential, "the API key is not valid here")
 	}
 	return caller{Client: client, key: digest, inParam: shown.takes == publishableKeys}, nil
+}
+
+// again finds a client that was let in before, as it is by now, unless it or the key that it showed may not be used any
+// more. The zero key is that of a token.
+func (a *api) again(name string, key broker.KeyDigest) (*broker.Client, bool) {
+	now := a.Clock()
+	client, ok := a.Clients.ByName(name)
+	keyLives := key == broker.KeyDigest{} || slices.ContainsFunc(client.Keys, func(k broker.ClientKey) bool {
+		return k.Digest == key && (k.ExpiresAt.IsZero() || now.Before(k.ExpiresAt))
+	})
+	return &client, ok && keyLives && client.Enabled(now)
+}
+
+// admitAgain is asked while an exchange lasts: a key that is revoked meanwhile opens no more, and a grant that is changed
+// holds for what follows.
+func (a *api) admitAgain(who caller) (caller, error) {
+	client, ok := a.again(who.Name, who.key)
+	if !ok || client.Publishable != who.Publishable || !client.Role.Includes(who.Role) {
+		return who, broker.Errorf(broker.BadCredential, "the API key was good for this, and is no more")
+	}
+	who.Client = client
+	return who, nil
 }
 
 // chooseApp settles for which mini program a request is: the one that the token names, else the one asked for, else

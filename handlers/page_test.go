@@ -19,7 +19,7 @@ const adminPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; im
 func (w *world) pagesShown() (paths []string) {
 	for _, r := range handlers.RoutesOf("admin") {
 		if r.Page && r.Method == http.MethodGet && r.Role == "admin" {
-			paths = append(paths, r.Path)
+			paths = append(paths, strings.ReplaceAll(r.Path, "{name}", "shop"))
 		}
 	}
 	return append(paths, "/login", "/nowhere")

@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -147,15 +146,12 @@ func (a *api) whoLoggedIn(c *gin.Context) (caller, bool) {
 	if !ok {
 		return caller{}, false
 	}
-	client, _ := a.Clients.ByName(one.client)
-	keyLives := slices.ContainsFunc(client.Keys, func(k broker.ClientKey) bool {
-		return k.Digest == one.key && (k.ExpiresAt.IsZero() || now.Before(k.ExpiresAt))
-	})
-	if !keyLives || !client.Enabled(now) {
+	client, ok := a.again(one.client, one.key)
+	if !ok {
 		a.sessions.end(cookie.Value)
 		return caller{}, false
 	}
-	return caller{Client: &client, key: one.key, session: cookie.Value}, true
+	return caller{Client: client, key: one.key, session: cookie.Value}, true
 }
 
 // sameSite refuses a change that another site has a browser make.

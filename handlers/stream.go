@@ -99,6 +99,15 @@ func errStopping() error {
 	return broker.Errorf(broker.Unavailable, "linkbroker is stopping: send again what was not answered")
 }
 
+// cause says why the exchange was ended before its end.
+func (s *stream) cause() error {
+	err := context.Cause(s.ctx)
+	if errors.Is(err, context.Canceled) {
+		return broker.Errorf(hungUp, "the connection was closed: %w", err)
+	}
+	return err
+}
+
 // open begins the answer.
 func (s *stream) open(contentType []string) {
 	h := s.writer.Header()
@@ -138,14 +147,14 @@ func (s *stream) linger() {
 // Read reads the body.
 func (s *stream) Read(p []byte) (int, error) {
 	if !s.await() {
-		return 0, context.Cause(s.ctx)
+		return 0, s.cause()
 	}
 	n, err := s.body.Read(p)
 	s.in.Lock()
 	defer s.in.Unlock()
 	switch {
 	case s.aborted:
-		return 0, context.Cause(s.ctx)
+		return 0, s.cause()
 	case errors.Is(err, io.EOF):
 		s.whole = true
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -235,7 +244,7 @@ func (s *stream) say(text []byte) {
 // Write writes a part of an answer that is not made of lines.
 func (s *stream) Write(p []byte) (int, error) {
 	s.say(p)
-	return len(p), context.Cause(s.ctx)
+	return len(p), s.cause()
 }
 
 func (s *stream) write(text []byte) {
@@ -244,7 +253,7 @@ func (s *stream) write(text []byte) {
 		s.late.Reset(flushEvery)
 	}
 	if _, err := s.buffer.Write(text); err != nil {
-		s.end(err)
+		s.end(errNotTaken())
 	}
 }
 
@@ -267,9 +276,11 @@ func (s *stream) send() {
 		_, err = s.withDeadline(func() (int, error) { return 0, s.conn.Flush() })
 	}
 	if err != nil {
-		s.end(err)
+		s.end(errNotTaken())
 	}
 }
+
+func errNotTaken() error { return broker.Errorf(hungUp, "the answer is not taken any more") }
 
 // deadlineWriter writes to the connection. Each write has its own time, so that only who takes nothing is hung up on.
 type deadlineWriter struct{ *stream }

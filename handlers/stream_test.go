@@ -32,17 +32,23 @@ func beginBatch(t *testing.T, w *world, query string) *talk {
 
 func beginBatchAs(t *testing.T, w *world, key, query string) *talk {
 	t.Helper()
+	return beginTalk(t, w.public, "POST "+batchPath+query, key, "Transfer-Encoding: chunked\r\n")
+}
+
+// beginTalk sends the head of a request to a real server.
+func beginTalk(t *testing.T, h http.Handler, what, key, headers string) *talk {
+	t.Helper()
 	client, conn := net.Pipe()
 	listener := &oneConn{conn: conn, closed: make(chan struct{})}
 	s := &talk{
 		conn: client, heard: make(chan string, 100_000), served: make(chan struct{}),
-		server: handlers.NewServer(w.public, time.Second, slog.New(slog.DiscardHandler)),
+		server: handlers.NewServer(h, time.Second, slog.New(slog.DiscardHandler)),
 	}
 	go func() {
 		defer close(s.served)
 		_ = s.server.Serve(listener)
 	}()
-	head := "POST " + batchPath + query + " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + key + "\r\nTransfer-Encoding: chunked\r\n\r\n"
+	head := what + " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + key + "\r\n" + headers + "\r\n"
 	if _, err := io.WriteString(client, head); err != nil {
 		t.Fatal(err)
 	}
@@ -212,6 +218,38 @@ func TestWhoHangsUpEndsHisBatch(t *testing.T) {
 		}
 		if calls := w.weChat.calls(); calls < 65 || calls > 3*64 {
 			t.Errorf("%d calls for a batch that nobody wants", calls)
+		}
+		if log := w.log.String(); strings.Contains(log, "level=ERROR") {
+			t.Errorf("somebody hangs up, and that is told as a defect: %s", log)
+		}
+	})
+}
+
+// TestARevokedKeyEndsItsBatch also changes what a key may, which holds for the lines that follow.
+func TestARevokedKeyEndsItsBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newLiveWorld(t)
+		key := w.create(`{"name":"mid","role":"generate","apps":["` + appA + `"]}`).Key
+		s := beginBatchAs(t, w, key, "")
+		s.listen(t)
+		s.say(`{"path":"p","query":"n=1"}` + "\n")
+		wantPrefix(t, <-s.heard, `{"line":1,"key":`)
+		if r := w.patch("/api/v1/clients/mid", `{"paths":[{"path":"other"}]}`); r.Code != http.StatusOK {
+			t.Fatal(r.text())
+		}
+		s.say(`{"path":"p","query":"n=2"}` + "\n")
+		wantPrefix(t, <-s.heard, `{"line":2,"error":{"title":"Not allowed","status":403,`)
+		if r := w.post("/api/v1/clients/mid:disable", ""); r.Code != http.StatusOK {
+			t.Fatal(r.text())
+		}
+		s.say(`{"path":"other"}` + "\n")
+		wantPrefix(t, <-s.heard, `{"error":{"title":"The credential is not valid","status":401,`)
+		if line, more := <-s.heard; more {
+			t.Errorf("and %s", line)
+		}
+		s.stop(t)
+		if calls := w.weChat.calls(); calls != 1 {
+			t.Errorf("%d calls, and one was allowed", calls)
 		}
 	})
 }

@@ -95,6 +95,9 @@ func export[Row any](s *stream, c *gin.Context, as form, what string, columns []
 		write, end = csvWriter(s, columns)
 	}
 	count := 0
+	defer func() { // whoever breaks it off has what was sent by then
+		entryOf(c).Object, entryOf(c).Detail = "", string(as)+": "+strconv.Itoa(count)+" "+what
+	}()
 	for row, err := range rows {
 		if err != nil {
 			return err
@@ -110,7 +113,6 @@ func export[Row any](s *stream, c *gin.Context, as form, what string, columns []
 	if write == nil {
 		begin()
 	}
-	entryOf(c).Object, entryOf(c).Detail = "", string(as)+": "+strconv.Itoa(count)+" "+what
 	return end()
 }
 

@@ -16,7 +16,7 @@ import (
 
 // importLinks answers POST /api/v1/links:import.
 func (a *api) importLinks(c *gin.Context, who caller) error {
-	return runImport(a, c, linkColumns, func(i *importing, rows iter.Seq2[*linkRow, error]) iter.Seq2[broker.Imported, error] {
+	return runImport(a, c, who, linkColumns, func(i *importing, rows iter.Seq2[*linkRow, error]) iter.Seq2[broker.Imported, error] {
 		links := func(yield func(broker.Link, error) bool) {
 			for row, err := range rows {
 				var link broker.Link
@@ -38,7 +38,7 @@ func (a *api) importLinks(c *gin.Context, who caller) error {
 
 // importAliases answers POST /api/v1/aliases:import.
 func (a *api) importAliases(c *gin.Context, who caller) error {
-	return runImport(a, c, aliasColumns, func(i *importing, rows iter.Seq2[*aliasRow, error]) iter.Seq2[broker.Imported, error] {
+	return runImport(a, c, who, aliasColumns, func(i *importing, rows iter.Seq2[*aliasRow, error]) iter.Seq2[broker.Imported, error] {
 		return func(yield func(broker.Imported, error) bool) {
 			for row, err := range rows { // one by one: of two rows of one slug the last wins
 				var alias broker.Alias
@@ -62,8 +62,9 @@ func (a *api) importAliases(c *gin.Context, who caller) error {
 type importing struct {
 	*stream
 
-	dry    bool
-	ending error // why no more rows could be read; nil at their end
+	admitted func() error // whether the caller still is
+	dry      bool
+	ending   error // why no more rows could be read; nil at their end
 }
 
 // importSummary is the last line of an import that came to its end.
@@ -78,10 +79,10 @@ type importSummary struct {
 
 // runImport reads rows, has them taken over, and says what became of each.
 func runImport[Row any](
-	a *api, c *gin.Context, columns []column[Row],
+	a *api, c *gin.Context, who caller, columns []column[Row],
 	take func(i *importing, rows iter.Seq2[*Row, error]) iter.Seq2[broker.Imported, error],
 ) error {
-	i := new(importing)
+	i := &importing{admitted: func() error { _, err := a.admitAgain(who); return err }}
 	err := eachParam(c.Request.URL.RawQuery, func(name, value string) (err error) {
 		if name != "dry_run" {
 			return broker.Errorf(malformed, "unknown parameter %q", name)
@@ -167,6 +168,9 @@ func readRows[Row any](i *importing, next rowReader[Row]) iter.Seq2[*Row, error]
 		for {
 			row := new(Row)
 			number, bad, end := next(row)
+			if end == nil {
+				end = i.admitted()
+			}
 			if end != nil {
 				if !errors.Is(end, io.EOF) {
 					i.ending = end

@@ -11,9 +11,11 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"linkbroker/broker"
@@ -417,9 +419,58 @@ func TestAnExportThatBreaksOffIsNotWhole(t *testing.T) {
 	if _, err := io.Copy(io.Discard, resp.Body); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("it ends with %v", err)
 	}
-	if e := w.audit(); len(e) != 1 || e[0].Action != "link.export" || e[0].Detail != "it may have been done: store_failed" {
+	if e := w.audit(); len(e) != 1 || e[0].Action != "link.export" || e[0].Detail != "csv: 1000 links; it may have been done: store_failed" {
 		t.Errorf("the audit has %+v", e)
 	}
+}
+
+// TestWhoHangsUpOnAnExportHasHadIt finds in the audit how much somebody has who did not wait for the end.
+func TestWhoHangsUpOnAnExportHasHadIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newLiveWorld(t)
+		for i := range 300 {
+			link := broker.Link{
+				Target: broker.Target{App: appA, Path: fmt.Sprint(i)}, URL: "https://wxaurl.cn/x", ExpiresAt: w.clock().Add(time.Hour),
+			}
+			if _, err := w.broker.ImportLink(t.Context(), link, false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := beginTalk(t, w.admin, "GET /api/v1/links.ndjson", adminKey, "")
+		if _, err := io.ReadFull(s.conn, make([]byte, 20_000)); err != nil {
+			t.Fatal(err)
+		}
+		s.stop(t)
+		synctest.Wait()
+		e := w.audit()
+		if len(e) != 1 || e[0].Action != "link.export" || !regexp.MustCompile(`^ndjson: [1-9]\d* links; it may have been done: hung_up$`).MatchString(e[0].Detail) {
+			t.Errorf("the audit has %+v", e)
+		}
+		if log := w.log.String(); strings.Contains(log, "level=ERROR") {
+			t.Errorf("somebody hangs up, and that is told as a defect: %s", log)
+		}
+	})
+}
+
+// TestARevokedKeyEndsItsImport is told so by the last line.
+func TestARevokedKeyEndsItsImport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newLiveWorld(t)
+		key := w.create(`{"name":"mid","role":"admin"}`).Key
+		s := beginTalk(t, w.admin, "POST /api/v1/aliases:import", key, "Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n")
+		s.listen(t)
+		s.say(`{"slug":"a","app":"%s","path":"p"}`+"\n", appA)
+		wantPrefix(t, <-s.heard, `{"row":1,"outcome":"added"}`)
+		if r := w.send(w.admin, "admin", "DELETE", "/api/v1/clients/mid", "", []string{as(adminKey)}); r.Code != http.StatusNoContent {
+			t.Fatal(r.text())
+		}
+		s.say(`{"slug":"b","app":"%s","path":"p"}`+"\n", appA)
+		wantPrefix(t, <-s.heard, `{"error":{"title":"The credential is not valid","status":401,`)
+		s.stop(t)
+		if _, err := w.broker.Alias(t.Context(), "b"); !errors.Is(err, broker.NotFound) {
+			t.Errorf("what came after is there: %v", err)
+		}
+	})
 }
 
 // FuzzCell holds that what is defused is no formula, and comes back as it was, through CSV.

@@ -123,7 +123,7 @@ func newWorldWith(t testing.TB, store broker.Store, apps ...broker.App) *world {
 		Broker: w.broker, Clients: w.clients, Tokens: w.tokens, Jobs: w.jobs, Metrics: w.metrics, Clock: w.clock,
 		Logger:  slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Version: version, PublicURL: "https://go.example.com", Pages: readPages(t),
-		Ready: func(context.Context) ([]string, error) { return nil, nil },
+		Ready: func(context.Context) ([]string, error) { return nil, nil }, Backups: &backups{},
 	}
 	w.listen()
 	return w
