@@ -73,7 +73,7 @@ func (v overviewView) Empty() (bool, error) {
 }
 
 // Example is where to send a first request.
-func (v overviewView) Example() string { return cmp.Or(v.a.PublicURL, "http://127.0.0.1:8080") }
+func (v overviewView) Example() string { return v.a.example() }
 
 // trafficView is how requests were answered.
 type trafficView struct {
