@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -34,52 +35,54 @@ type System struct {
 // settingsView is what settings.html shows.
 type settingsView struct {
 	Text string // that is searched for
-	Set  bool   // only what somebody has set
 
 	a *api
 }
 
 // settingsPage answers GET /settings.
 func (a *api) settingsPage(c *gin.Context, who caller) error {
-	query := c.Request.URL.RawQuery
-	return a.page(c, who, "settings", settingsView{
-		Text: strings.TrimSpace(param(query, "q")), Set: param(query, "set") != "", a: a,
-	})
+	return a.page(c, who, "settings", settingsView{Text: strings.TrimSpace(param(c.Request.URL.RawQuery, "q")), a: a})
 }
 
 // settingGroup is a section of the configuration, or an entry of one of its lists.
 type settingGroup struct {
 	Name     string // empty for what stands in none
 	Title    string // of an entry, what it calls itself
-	Settings []Setting
+	Set      []Setting
+	Defaults []Setting // which nobody set
 }
 
-// Groups are the settings that are searched for, by the section that they stand in.
+// Groups are the settings that are searched for, by the section that they stand in. Those in none come first.
 func (v settingsView) Groups() (groups []settingGroup) {
 	if v.a.Settings == nil {
 		return nil
 	}
-	wanted := strings.ToLower(v.Text)
-	all := v.a.Settings()
-	titles := make(map[string]string)
+	wanted, all := strings.ToLower(v.Text), v.a.Settings()
+	at, titles := make(map[string]int), make(map[string]string)
 	for _, s := range all {
-		if name, key := groupOf(s.Path); key == "appid" || key == "name" {
+		name, key := groupOf(s.Path)
+		if _, known := at[name]; !known {
+			at[name] = len(at)
+		}
+		if key == "appid" || key == "name" {
 			titles[name] = s.Value
 		}
 	}
+	groups = make([]settingGroup, len(at))
 	for _, s := range all {
 		name, _ := groupOf(s.Path)
 		found := strings.Contains(strings.ToLower(strings.Join([]string{s.Path, s.Value, s.Source, titles[name]}, "\n")), wanted)
-		if !found || v.Set && s.Source == SourceDefault {
-			continue
+		group := &groups[at[name]]
+		group.Name, group.Title = name, titles[name]
+		switch {
+		case !found:
+		case s.Source == SourceDefault && !s.Pending:
+			group.Defaults = append(group.Defaults, s)
+		default:
+			group.Set = append(group.Set, s)
 		}
-		if len(groups) == 0 || groups[len(groups)-1].Name != name {
-			groups = append(groups, settingGroup{Name: name, Title: titles[name]})
-		}
-		last := &groups[len(groups)-1]
-		last.Settings = append(last.Settings, s)
 	}
-	return groups
+	return slices.DeleteFunc(groups, func(g settingGroup) bool { return len(g.Set)+len(g.Defaults) == 0 })
 }
 
 // groupOf cuts a path where its section ends: tls and cert_file, apps[0] and token_source.url.
@@ -109,13 +112,13 @@ func (v settingsView) Version() Version { return v.a.Config.Version }
 // Uptime is since when the program runs.
 func (v settingsView) Uptime(system *System) time.Duration { return v.a.Clock().Sub(system.StartedAt) }
 
-// Links is how many stand in the store; nil before the first count.
-func (v settingsView) Links() *int {
+// Census is what stands in the store; nil before the first count.
+func (v settingsView) Census() *broker.Census {
 	census, ok := v.a.Broker.Census()
 	if !ok {
 		return nil
 	}
-	return &census.Links
+	return &census
 }
 
 // HasFile reports whether the store can be copied.
