@@ -76,7 +76,7 @@ func (s *seed) put(links []broker.Link) {
 	s.t.Helper()
 	queue := make(chan broker.Link)
 	var all sync.WaitGroup
-	for range 256 {
+	for range 2048 {
 		all.Go(func() {
 			for link := range queue {
 				if err := s.store.PutLink(context.Background(), link); err != nil {

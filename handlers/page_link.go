@@ -120,7 +120,7 @@ func (v linkDetail) Days() []slot {
 // RecentUses is their sum.
 func (v linkDetail) RecentUses() (n int) {
 	for _, uses := range v.Recent.UsesOf(v.now) {
-		n += int(min(uses, 1<<40)) //nolint:gosec // that many fit
+		n += int(min(uses, 1<<40))
 	}
 	return n
 }

@@ -3,7 +3,6 @@ package handlers
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net/url"
 	"slices"
 	"strings"
@@ -163,7 +162,7 @@ func (v linksView) Export() string {
 
 // Census is what stands in the store; nil before the first count.
 func (v linksView) Census() *broker.Census {
-	if census, ok := v.a.Broker.Census(); ok {
+	if census, ok := v.a.Broker.Census(v.ctx); ok {
 		return &census
 	}
 	return nil
@@ -211,74 +210,4 @@ func (v linksView) Rows() (linkRows, error) {
 	}
 	rows.Left, err = v.a.quotaLeft(v.ctx, v.texts, targets...)
 	return rows, err
-}
-
-// foundLink is a link that the text of a search names without being in it.
-type foundLink struct {
-	Slug string       // of the alias that was named; empty = it was the link's own key
-	Link *broker.Link // nil: the alias has none yet
-}
-
-// Found is the link whose key is searched for, or the slug or permanent address of whose alias is; nil if there is none.
-func (v linksView) Found() (*foundLink, error) {
-	text := v.query.Text
-	if text == "" || v.query.Cursor != "" {
-		return nil, nil //nolint:nilnil // nothing is found
-	}
-	if key, err := broker.ParseKey(text); err == nil {
-		switch link, err := v.a.Broker.Link(v.ctx, key); {
-		case err == nil:
-			return &foundLink{Link: &link}, nil
-		case !errors.Is(err, broker.NotFound):
-			return nil, err
-		}
-	}
-	alias, err := v.a.Broker.Alias(v.ctx, text[strings.LastIndexByte(text, '/')+1:])
-	switch {
-	case errors.Is(err, broker.NotFound):
-		return nil, nil //nolint:nilnil // nothing is found
-	case err != nil:
-		return nil, err
-	}
-	found := foundLink{Slug: alias.Slug}
-	plan, err := v.a.Broker.Plan(v.ctx, alias.Request())
-	if err == nil && plan.Link.URL != "" { // an alias that its app does not permit any more leads nowhere
-		found.Link = &plan.Link
-	}
-	return &found, nil
-}
-
-// quotaLeft says what is left today of the quotas from which generations for the targets are taken: one number where that
-// is one quota.
-func (a *api) quotaLeft(ctx context.Context, texts texts, targets ...broker.Target) (string, error) {
-	quotas, err := a.Broker.Quotas(ctx)
-	if err != nil {
-		return "", err
-	}
-	type account struct {
-		app  string
-		name broker.Account
-	}
-	var taken []account
-	for _, target := range targets {
-		for _, name := range target.Accounts() {
-			if one := (account{target.App, name}); !slices.Contains(taken, one) {
-				taken = append(taken, one)
-			}
-		}
-	}
-	var parts []string
-	for _, quota := range quotas {
-		for _, of := range append(quota.Others, broker.AccountQuota{Account: broker.Links, Limit: quota.Limit, Used: quota.Used}) {
-			if !slices.Contains(taken, account{quota.App, of.Account}) {
-				continue
-			}
-			left := texts.number(max(of.Limit-of.Used, 0))
-			if len(taken) > 1 {
-				left = quota.App + " " + texts.say("account."+string(of.Account)) + " " + left
-			}
-			parts = append(parts, left)
-		}
-	}
-	return strings.Join(parts, ", "), nil
 }

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"time"
@@ -36,12 +37,13 @@ type System struct {
 type settingsView struct {
 	Text string // that is searched for
 
-	a *api
+	a   *api
+	ctx context.Context //nolint:containedctx // it lives as long as the request
 }
 
 // settingsPage answers GET /settings.
 func (a *api) settingsPage(c *gin.Context, who caller) error {
-	return a.page(c, who, "settings", settingsView{Text: strings.TrimSpace(param(c.Request.URL.RawQuery, "q")), a: a})
+	return a.page(c, who, "settings", settingsView{Text: strings.TrimSpace(param(c.Request.URL.RawQuery, "q")), a: a, ctx: c.Request.Context()})
 }
 
 // settingGroup is a section of the configuration, or an entry of one of its lists.
@@ -99,22 +101,22 @@ func (s Setting) IsDefault() bool { return s.Source == SourceDefault }
 
 // System is what runs; nil if nobody says.
 func (v settingsView) System() *System {
-	if v.a.Config.System == nil {
+	if v.a.System == nil {
 		return nil
 	}
-	system := v.a.Config.System()
+	system := v.a.System()
 	return &system
 }
 
 // Version is that of the program.
-func (v settingsView) Version() Version { return v.a.Config.Version }
+func (v settingsView) Version() Version { return v.a.Version }
 
 // Uptime is since when the program runs.
 func (v settingsView) Uptime(system *System) time.Duration { return v.a.Clock().Sub(system.StartedAt) }
 
 // Census is what stands in the store; nil before the first count.
 func (v settingsView) Census() *broker.Census {
-	census, ok := v.a.Broker.Census()
+	census, ok := v.a.Broker.Census(v.ctx)
 	if !ok {
 		return nil
 	}
@@ -122,11 +124,11 @@ func (v settingsView) Census() *broker.Census {
 }
 
 // HasFile reports whether the store can be copied.
-func (v settingsView) HasFile() bool { return v.a.Config.Backups != nil }
+func (v settingsView) HasFile() bool { return v.a.Backups != nil }
 
 // Backups are the copies that are kept.
 func (v settingsView) Backups() ([]Backup, error) {
-	backups, err := v.a.Config.Backups.List()
+	backups, err := v.a.Backups.List()
 	if err != nil {
 		return nil, broker.Errorf(broker.StoreFailed, "listing the backups: %w", err)
 	}
