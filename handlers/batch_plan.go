@@ -51,7 +51,7 @@ func (b *batch) plan(language broker.Language) {
 		line := b.planLine(plan, err, language)
 		sum.Lines++
 		switch line.Outcome {
-		case broker.Hit:
+		case broker.Hit, broker.Composed:
 			sum.Hits++
 			cost[line.App] += 0
 		case broker.Miss:
