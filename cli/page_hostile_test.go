@@ -1,12 +1,11 @@
 package cli_test
 
 import (
+	"encoding/csv"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/chromedp/chromedp"
 
 	"linkbroker/broker"
 )
@@ -83,11 +82,36 @@ func testHostile(t *testing.T, b *browser) {
 		}
 		x.isFine()
 	}
-	x.visit("/links")
-	for _, text := range hostileTexts {
-		x.do("typing", chromedp.SetValue("input[name=q]", text), chromedp.SendKeys("input[name=q]", " "))
-		x.until("it searches", `!document.querySelector("#rows").classList.contains("stale-data")`)
+	x.typesHostile()
+}
+
+// typesHostile writes such texts where they are looked at while they are typed.
+func (x *tab) typesHostile() {
+	x.t.Helper()
+	for _, field := range []struct{ page, name, shown string }{
+		{"/links", "q", "#rows"}, {"/aliases", "q", "#rows"}, {"/audit", "q", "#entries"}, {"/settings", "q", "#settings"},
+		{"/tester", "path", "#plan"}, {"/tester", "query", "#plan"}, {"/aliases/new", "path", "#lint"}, {"/aliases/new", "query", "#lint"},
+	} {
+		x.visit(field.page)
+		for _, text := range hostileTexts {
+			x.write("[name="+field.name+"]", text)
+		}
+		x.until("it is looked at", `!document.querySelector("`+field.shown+`").classList.contains("stale-data")`)
+		x.isFine()
 	}
+	var rows strings.Builder
+	sheet := csv.NewWriter(&rows)
+	if err := sheet.Write([]string{"path", "query", hostileTexts[0]}); err != nil {
+		x.t.Fatal(err)
+	}
+	for _, text := range hostileTexts {
+		if err := sheet.WriteAll([][]string{{text, "a", text}, {"pages/a", text, text}}); err != nil {
+			x.t.Fatal(err)
+		}
+	}
+	x.visit("/batch")
+	x.load(rows.String())
+	x.fits("batch")
 }
 
 // shows waits for a text to stand on a page as it is.

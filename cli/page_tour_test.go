@@ -47,7 +47,11 @@ func (s *sandboxed) sights(t *testing.T) map[string]string {
 // testTour looks at every page of a shop with a past, in both languages, colours and sizes.
 func testTour(t *testing.T, b *browser) {
 	axe := axeSource(t)
-	s := serveSeen(t, seeded(t, shop))
+	public, admin := freeAddress(t), freeAddress(t)
+	if os.Getenv("SCREENSHOTS") != "" { // on which they look alike each time
+		public, admin = "127.0.0.1:8090", "127.0.0.1:8091"
+	}
+	s := serveSandbox(t, seeded(t, shop), public, admin)
 	call(t, "POST", s.admin+"/api/v1/jobs/census:run", "", bearer(s.key))
 	b.open(t, s.admin).prepare(s)
 	sights := s.sights(t)
@@ -59,8 +63,8 @@ func testTour(t *testing.T, b *browser) {
 			x.logIn(s.key)
 			for scheme, rules := range map[string]string{"light": allRules, "dark": contrast} { // all else is the same in both
 				x.prefer(language, scheme)
-				for name, path := range sights {
-					x.look(axe, rules, path, fmt.Sprintf("%s-%s-%s", name, scheme, language))
+				for sight, path := range sights {
+					x.look(axe, rules, path, sight+"-"+scheme+"-"+language)
 				}
 			}
 		})
@@ -90,6 +94,11 @@ func (x *tab) prefer(language, scheme string) {
 	for name, value := range map[string]string{"lang": language, "scheme": scheme} {
 		command(x, network.SetCookie, network.SetCookieParams{Name: name, Value: value, URL: x.base})
 	}
+}
+
+// forReadme are the four pictures of the README, by the file that they are written to.
+var forReadme = map[string]string{
+	"overview-light-en-1280": "overview.png", "links-dark-en-1280": "links.png", "alias-light-zh-1280": "alias.png", "overview-dark-zh-390": "phone.png",
 }
 
 // look looks at a page: as a laptop shows it, as a phone does, and through axe's eyes.
@@ -176,8 +185,15 @@ func (x *tab) shoot(name, width string) {
 	if dir == "" {
 		return
 	}
-	shot := command(x, cdppage.CaptureScreenshot, cdppage.CaptureScreenshotParams{CaptureBeyondViewport: new(true)})
-	if err := os.WriteFile(filepath.Join(dir, name+"-"+width+".png"), shot.Data, 0o600); err != nil {
-		x.t.Fatal(err)
+	name += "-" + width
+	keep := func(file string, beyond bool) {
+		shot := command(x, cdppage.CaptureScreenshot, cdppage.CaptureScreenshotParams{CaptureBeyondViewport: &beyond})
+		if err := os.WriteFile(filepath.Join(dir, file), shot.Data, 0o600); err != nil {
+			x.t.Fatal(err)
+		}
+	}
+	keep(name+".png", true)
+	if file, chosen := forReadme[name]; chosen {
+		keep(file, false)
 	}
 }
