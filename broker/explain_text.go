@@ -220,11 +220,15 @@ var errcodeTexts = map[int]Explanation{
 		},
 	},
 	40066: {
-		Code: NotFound, Class: Caller,
-		Meaning: Text{"There is no call at this address.", "这个地址没有对应的接口。"},
+		Code: InvalidPath, Class: Caller,
+		Meaning: Text{
+			"The page_url of a short link is not accepted; or there is no call at this address.",
+			"短链的 page_url 不被接受；或者这个地址没有对应的接口。",
+		},
 		Remedy: Text{
-			"Check the base URL and the path: linkbroker serves the calls that /docs lists and no other.",
-			"请检查基础地址和路径：linkbroker 只提供 /docs 中列出的接口。",
+			"Send a page of the released version, and its query in WeChat's alphabet. Without a short link in it check the base URL and the path: " +
+				"linkbroker serves the calls that /docs lists and no other.",
+			"请使用线上版本中存在的页面，query 只能含微信允许的字符。如果请求的不是短链，请检查基础地址和路径：linkbroker 只提供 /docs 中列出的接口。",
 		},
 	},
 	40097: {
@@ -282,6 +286,14 @@ var errcodeTexts = map[int]Explanation{
 			"请对每个参数值做百分号编码（encodeURIComponent）；数字、字母和 !#$&'()*+,/:;=?@-._~% 可以直接使用。内容太长时，请存到服务器上，query 里只放编号。",
 		},
 	},
+	40225: {
+		Code: InvalidArgument, Class: Caller,
+		Meaning: Text{"The page_title of a short link is not accepted.", "短链的 page_title 不被接受。"},
+		Remedy: Text{
+			"Send up to 20 characters that WeChat's check of texts has nothing against, or leave page_title out.",
+			"请使用不超过 20 个字、能通过微信内容审核的标题；也可以不填 page_title。",
+		},
+	},
 	40243: {
 		Code: TokenRefused, Class: Operator,
 		Meaning: Text{"The AppSecret is frozen.", "AppSecret 已被冻结。"},
@@ -313,6 +325,14 @@ var errcodeTexts = map[int]Explanation{
 		Remedy: Text{
 			"From linkbroker's facade: the calls that generate are POST. From WeChat it is a defect of linkbroker: report it with the rid.",
 			"来自 linkbroker：生成链接的接口必须用 POST。来自微信：这是 linkbroker 的缺陷，请附上 rid 提交问题报告。",
+		},
+	},
+	43104: {
+		Code: AppForbidden, Class: AppOwner,
+		Meaning: Text{"This mini program may not make short links.", "这个小程序不能生成短链。"},
+		Remedy: Text{
+			"WeChat lets mini programs of shops make them. Ask for a url_link or a scheme.",
+			"微信只对电商类目的小程序开放短链。请改用 url_link 或 scheme。",
 		},
 	},
 	44002: {
@@ -397,6 +417,17 @@ var errcodeTexts = map[int]Explanation{
 		Remedy: Text{
 			"Publish a version in the WeChat console, Version management. Until then links work with env_version trial or develop for its testers only.",
 			"请在微信公众平台「版本管理」中发布一个版本。在此之前，只有体验版和开发版的链接可用，且只对体验成员和开发者有效。",
+		},
+	},
+	85400: {
+		Code: QuotaExhausted, Class: AppOwner,
+		Meaning: Text{
+			"WeChat makes no more permanent short links for this mini program.",
+			"这个小程序的永久短链已达到上限。",
+		},
+		Remedy: Text{
+			"Leave is_permanent out: others are still made. Permanent ones that exist go on being answered.",
+			"请不要填 is_permanent：有期限的短链仍可生成，已有的永久短链照常返回。",
 		},
 	},
 	85401: {

@@ -71,7 +71,7 @@ func TestHistory(t *testing.T) {
 func TestCensus(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, &wechat{}, nil)
-		if _, ok := r.Census(); ok {
+		if _, ok := r.Census(t.Context()); ok {
 			t.Error("there is a census before the first")
 		}
 		for i, days := range []int{1, 2, 5, 15, 0, 0} {
@@ -92,9 +92,17 @@ func TestCensus(t *testing.T) {
 		if _, err := r.TakeCensus(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		census, ok := r.Census()
+		census, ok := r.Census(t.Context())
 		if !ok || census.Links != 6 || census.ByTimeLeft != [5]int{1, 1, 0, 1, 3} || len(census.Pages) != 2 {
 			t.Fatalf("counted are %+v", census)
+		}
+		r.get(t, query("n=new"), broker.Miss)
+		if again, _ := r.Census(t.Context()); again.Links != 6 {
+			t.Errorf("%d links are counted at once", again.Links)
+		}
+		time.Sleep(3 * time.Second)
+		if again, _ := r.Census(t.Context()); again.Links != 7 {
+			t.Errorf("who looks a little later sees %d links", again.Links)
 		}
 		if top := census.Pages[0]; top.Path != "pages/1" || top.Links != 3 || top.Uses != 6 {
 			t.Errorf("most used is %+v", top)

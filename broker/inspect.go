@@ -28,7 +28,7 @@ type Inspected struct {
 // Question is about a link, by its URL.
 type Question struct {
 	App  string
-	Kind Kind // one that is Queryable
+	Kind Kind // of which it is said to be; WeChat can be asked about those that are Queryable
 	URL  string
 
 	OnlyIfStored bool // WeChat is not asked: what is not stored is NotCached
@@ -55,7 +55,7 @@ func (b *Broker) Inspect(ctx context.Context, q Question) (Found, error) {
 	}
 	link, spliced, err := b.findURL(ctx, q)
 	switch {
-	case err == nil && link.Target.App == q.App && link.Outlives(b.clock()):
+	case err == nil && link.Target.App == q.App && link.Target.Kind == q.Kind && link.Outlives(b.clock()):
 		return Found{Link: link, Spliced: spliced}, nil
 	case err != nil && !errors.Is(err, NotFound):
 		return Found{}, err
@@ -99,7 +99,13 @@ func (b *Broker) inspect(ctx context.Context, app *app, kind Kind, link string) 
 		got, err = b.inspector.Inspect(ctx, app.ID, kind, link)
 		return err
 	})
-	return got, err
+	if err != nil {
+		return Inspected{}, err
+	}
+	if _, _, err := canonicalObject(got.Answer); err != nil {
+		return Inspected{}, Errorf(Unavailable, "WeChat's answer can be read in two ways, or not at all: %w", err)
+	}
+	return got, nil
 }
 
 // query makes one call that generates nothing, when its turn has come.

@@ -92,6 +92,7 @@ func TestALinkOfOursIsAnsweredWithoutACall(t *testing.T) {
 			"another's":                          {kind: broker.URLLink, url: "https://wxaurl.cn/other"},
 			"one that only begins like it":       {kind: broker.URLLink, url: ours.URL + "?x=1"},
 			"what is joined is no query":         {kind: broker.URLLink, url: ours.URL + "?cq=%zz"},
+			"a scheme said to be a URL Link":     {kind: broker.URLLink, url: scheme.URL},
 		} {
 			before := a.seen()
 			found, err := r.Inspect(t.Context(), broker.Question{App: appid, Kind: test.kind, URL: test.url})
@@ -125,6 +126,24 @@ func (r *rig) inspectFails(t *testing.T, q broker.Question, code broker.Code) {
 	if found, err := r.Inspect(t.Context(), q); !errors.Is(err, code) {
 		t.Errorf("%+v gives %+v, %v; want %s", q, found, err, code)
 	}
+}
+
+func TestAnAnswerThatCanBeReadInTwoWaysIsNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &askable{wechat: &wechat{}}
+		r := askableRig(t, a, nil)
+		link := r.get(t, query("a=1"), broker.Miss).Link
+		for _, answer := range []string{"", "null", `[]`, `{"a":{"b":1,"b":2}}`, "{\"a\":\"\xff\"}", `{"a":"\ud800"}`, `{"a":1}{}`} {
+			a.ask = func(string) (broker.Inspected, error) {
+				return broker.Inspected{ExpiresAt: time.Now(), Answer: json.RawMessage(answer)}, nil
+			}
+			r.inspectFails(t, broker.Question{App: appid, Kind: broker.URLLink, URL: "https://wxaurl.cn/other"}, broker.Unavailable)
+			if got, err := r.Verify(t.Context(), link.Key); !errors.Is(err, broker.Unavailable) {
+				t.Errorf("%q is believed: %+v, %v", answer, got, err)
+			}
+		}
+		r.get(t, query("a=1"), broker.Hit)
+	})
 }
 
 func TestALinkThatCouldNotBeStoredIsOursAsWell(t *testing.T) {
@@ -245,6 +264,7 @@ func TestVerifyPutsTheEndRight(t *testing.T) {
 		"who asked for seven days does not get eight":      {broker.Expiry{Days: 7}, 8 * day, broker.Confirmed, 7*day - time.Minute},
 		"what has ended already is dead from now on":       {broker.Expiry{}, time.Hour, broker.Corrected, time.Hour - time.Minute},
 		"an earlier end than the seven days is taken over": {broker.Expiry{Days: 7}, 3 * day, broker.Corrected, 3*day - time.Minute},
+		"an end before its beginning is its beginning":     {broker.Expiry{}, -100 * 365 * day, broker.Corrected, 0},
 	} {
 		t.Run(claim, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -275,6 +295,9 @@ func TestVerifyPutsTheEndRight(t *testing.T) {
 				if got.Link.Uses != 1 || !got.Link.Pinned || got.Link.URL != link.URL {
 					t.Errorf("uses, pin or URL changed: %+v", got.Link)
 				}
+				if recent := got.Link.Recent.UsesOf(time.Now()); recent[0] != 1 {
+					t.Errorf("used %d times today", recent[0])
+				}
 				if r.used(t) != 1 || a.called() != 1 {
 					t.Errorf("it cost %d generations", a.called()-1)
 				}
@@ -284,6 +307,26 @@ func TestVerifyPutsTheEndRight(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An imported link counts from its import where nobody knows better: only its end says how old it is.
+func TestASilentAnswerLengthensNoLink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &askable{wechat: &wechat{}, ask: endsAt(time.Time{})}
+		r := askableRig(t, a, nil)
+		end := time.Now().Add(5 * day).UTC()
+		target, err := broker.Target{App: appid, Path: "p"}.Normalize()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.ImportLink(t.Context(), broker.Link{Target: target, URL: "https://wxaurl.cn/old", ExpiresAt: end}, false); err != nil {
+			t.Fatal(err)
+		}
+		got, err := r.Verify(t.Context(), target.Key())
+		if err != nil || got.Verdict != broker.Confirmed || !got.Link.ExpiresAt.Equal(end) {
+			t.Errorf("got %+v, %v; want its end to stay at %s", got, err, end)
+		}
+	})
 }
 
 func TestADeadLinkIsDroppedAndGeneratedAnew(t *testing.T) {

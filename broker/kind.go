@@ -86,6 +86,18 @@ var kinds = map[Kind]*kindRules{
 // Kinds are all there are.
 func Kinds() []Kind { return []Kind{URLLink, Scheme, ShortLink, PlainScheme} }
 
+// KindOf says of which kind a link is, by how it begins. What nobody knows is asked about as a URL Link.
+func KindOf(link string) Kind {
+	switch {
+	case strings.HasPrefix(link, "weixin:"):
+		return Scheme
+	case strings.HasPrefix(link, shortPrefix):
+		return ShortLink
+	default:
+		return URLLink
+	}
+}
+
 // rules gives the rules of a kind that a normalised target has.
 func (k Kind) rules() *kindRules { return kinds[cmp.Or(k, URLLink)] }
 

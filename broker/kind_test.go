@@ -290,6 +290,37 @@ func TestNewKindsArePrewarmed(t *testing.T) {
 	})
 }
 
+// TestAPageRefusedForOneKindIsRenewedForOthers: WeChat does not make short links of every page that it makes others of.
+func TestAPageRefusedForOneKindIsRenewedForOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &wechat{takes: time.Millisecond}
+		r := newRig(t, w, nil)
+		for i := range 50 {
+			r.get(t, ofKind(broker.ShortLink, i), broker.Miss)
+		}
+		time.Sleep(time.Hour)
+		r.get(t, ofKind(broker.URLLink, 1), broker.Miss) // the last to end
+		w.answer = func(_ int, target broker.Target) error {
+			if target.Kind == broker.ShortLink {
+				return says(broker.InvalidPath, 40066)
+			}
+			return nil
+		}
+		time.Sleep(25 * day)
+		for i := range 50 {
+			r.get(t, ofKind(broker.ShortLink, i), broker.Hit)
+		}
+		r.get(t, ofKind(broker.URLLink, 1), broker.Hit)
+		if _, err := r.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		if counts, err := r.Prewarm(t.Context()); err != nil || counts["renewed"] != 1 {
+			t.Errorf("got %v, %v", counts, err)
+		}
+	})
+}
+
 func TestPlainSchemesCostNothing(t *testing.T) {
 	w := &wechat{}
 	r := newRig(t, w, func(a *broker.App) { a.PlainScheme = true })
@@ -298,6 +329,10 @@ func TestPlainSchemesCostNothing(t *testing.T) {
 	answer := r.get(t, req, broker.Composed)
 	if want := "weixin://dl/business/?appid=" + appid + "&path=pages/a%20b&query=a%3D%25E8%258C%25B6%2B1%26b%3D2"; answer.Link.URL != want {
 		t.Errorf("got  %s\nwant %s", answer.Link.URL, want)
+	}
+	req.Splice = new(true)
+	if plan, err := r.Plan(t.Context(), req); err != nil || len(plan.Findings) != 0 || plan.Unspliced != "" || plan.Outcome != broker.Composed {
+		t.Errorf("it is said to need a generation: %+v, %v", plan, err)
 	}
 	req.Env = broker.Develop
 	if answer = r.get(t, req, broker.Composed); !strings.HasSuffix(answer.Link.URL, "&env_version=develop") {

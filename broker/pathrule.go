@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // ParsePathRule reads a rule as people write it. The short form looks like the address of a page: pages/item without a
@@ -14,7 +15,10 @@ import (
 // page's path contains no question mark. What the short form cannot say is JSON:
 // {"path":"pages/item","params":[{"name":"id","max_length":200}]}. The words of its errors go on from a name of the text.
 func ParsePathRule(text string) (rule PathRule, err error) {
-	if strings.HasPrefix(text, "{") {
+	switch {
+	case !utf8.ValidString(text):
+		return rule, errNoRule()
+	case strings.HasPrefix(text, "{"):
 		return parseLongRule(text)
 	}
 	path, query, hasQuery := strings.Cut(text, "?")

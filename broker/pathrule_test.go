@@ -53,7 +53,7 @@ func TestPathRulesAsPeopleWriteThem(t *testing.T) {
 }
 
 func FuzzParsePathRule(f *testing.F) {
-	for _, text := range []string{"p", "p?*", "p?a=1&b", `{"path":"p","any_query":true,"params":[{"name":"*"}]}`, `{"path":" p?*","params":[{"name":"","max_length":-1}]}`} {
+	for _, text := range []string{"p", "p?*", "p?a=1&b", `{"path":"p","any_query":true,"params":[{"name":"*"}]}`, `{"path":" p?*","params":[{"name":"","max_length":-1}]}`, "p\xf5 "} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

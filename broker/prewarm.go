@@ -48,14 +48,14 @@ type appKind struct {
 
 func (t Target) call() appKind { return appKind{t.App, t.Kind} }
 
-// page is what WeChat refuses whatever the query.
+// page is what one of WeChat's calls refuses whatever the query.
 type page struct {
-	app  string
+	call appKind
 	env  Env
 	path string
 }
 
-func pageOf(t Target) page { return page{t.App, t.Env, t.Path} }
+func pageOf(t Target) page { return page{t.call(), t.Env, t.Path} }
 
 // refusalsBelieved is how often a page is refused until its other links are left for the next run: WeChat is wrong now and
 // then, and a page that is gone may have a hundred thousand aliases.

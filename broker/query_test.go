@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"linkbroker/broker"
+	"linkbroker/cache"
 )
 
 func TestPagesOfLinksAreCompleteAndInOrder(t *testing.T) {
@@ -64,6 +65,39 @@ func TestPagesOfLinksAreCompleteAndInOrder(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestWhatFewLinksMatchIsFoundInOrder looks for a few that end after more others than are read one by one.
+func TestWhatFewLinksMatchIsFoundInOrder(t *testing.T) {
+	store := cache.NewMemory()
+	now := time.Date(2026, 3, 1, 4, 0, 0, 0, time.UTC)
+	var needles []string
+	for i := range 21_000 {
+		target := broker.Target{App: appid, Path: "pages/item", Query: fmt.Sprint("n=", i)}
+		if i > 20_500 && i%100 == 0 {
+			target.Path = "pages/needle"
+			needles = append(needles, target.Query)
+		}
+		target, err := target.Normalize()
+		if err != nil {
+			t.Fatal(err)
+		}
+		link := broker.Link{Key: target.Key(), Target: target, URL: "https://wxaurl.cn/x", GeneratedAt: now, ExpiresAt: now.Add(time.Duration(i) * time.Minute)}
+		if err := store.PutLink(t.Context(), link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := &rig{Broker: broker.New(store, &wechat{}, broker.Policy{}, func() time.Time { return now })}
+	var found []string
+	for _, link := range r.allPages(t, broker.Query{Sort: "expires", Text: "needle", Limit: 3}) {
+		found = append(found, link.Target.Query)
+	}
+	if !slices.Equal(found, needles) || len(found) != 4 {
+		t.Errorf("found %v, want %v", found, needles)
+	}
+	if page, err := r.Links(t.Context(), broker.Query{Sort: "expires", Text: "nothing"}); err != nil || len(page.Links) != 0 {
+		t.Errorf("%v %v", page, err)
+	}
 }
 
 func (r *rig) allPages(t *testing.T, q broker.Query) (links []broker.Link) {

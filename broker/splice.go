@@ -21,9 +21,10 @@ func (t Target) unspliceable() string {
 	}
 }
 
-// splice takes the query off a target where it is to be spliced on, and says why it is not where that was asked.
+// splice takes the query off a target where it is to be spliced on, and says why it is not where that was asked. A link
+// that is put together here holds any query at no cost.
 func (a App) splice(t Target, asked *bool) (base Target, cq, unspliced string) {
-	if asked == nil && !a.Splice || asked != nil && !*asked || t.Query == "" {
+	if asked == nil && !a.Splice || asked != nil && !*asked || t.Query == "" || t.Kind.rules().compose != nil {
 		return t, "", ""
 	}
 	unspliced = t.unspliceable()

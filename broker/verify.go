@@ -73,13 +73,21 @@ func (b *Broker) verify(ctx context.Context, app *app, link Link) (Verdict, erro
 }
 
 // endsBy gives the effective end of a link that WeChat says to end at a moment. Never later than it would be by what was
-// asked: a caller who wanted seven days must not get eight.
+// asked: a caller who wanted seven days must not get eight. Where WeChat does not say, what is known stays: a link that was
+// imported may be older than it seems.
 func (l Link) endsBy(told time.Time) time.Time {
+	if told.IsZero() {
+		return l.ExpiresAt
+	}
 	end := l.Target.Expiry.end(l.GeneratedAt)
-	if !told.IsZero() && told.Before(end) {
+	if told.Before(end) {
 		end = told
 	}
-	return l.Target.Expiry.effectiveEnd(end)
+	end = l.Target.Expiry.effectiveEnd(end)
+	if made := l.GeneratedAt.Truncate(time.Second); end.Before(made) {
+		return made // whatever moment WeChat makes up: it is dead, and can be stored
+	}
+	return end
 }
 
 // correct stores the end of a link, if it is still the one that was asked about. Uses and pin are the target's rather
@@ -97,7 +105,7 @@ func (b *Broker) correct(ctx context.Context, link Link, verdict Verdict, end ti
 		b.unstored.put(current)
 		return verdict, nil
 	}
-	current.Uses, current.UsedAt, current.Pinned = 0, time.Time{}, false
+	current.Uses, current.UsedAt, current.Recent, current.Pinned = 0, time.Time{}, "", false
 	return verdict, b.store.PutLink(ctx, current)
 }
 

@@ -153,6 +153,20 @@ var promises = map[string]func(t *testing.T, s broker.Store){
 			t.Errorf("after a use: %+v, %v", got, err)
 		}
 	},
+	"a URL that two links have leads to the one that is left": func(t *testing.T, s broker.Store) {
+		links := numberedUpTo(2)
+		links[1].URL = links[0].URL
+		put(t, s, links[0])
+		put(t, s, links[1])
+		for i, gone := range []broker.Key{links[1].Key, links[0].Key} {
+			noErr(t, s.DeleteLink(t.Context(), gone))
+			if got, err := s.LinkByURL(t.Context(), links[0].URL); i == 0 && (err != nil || got.Key != links[0].Key) {
+				t.Errorf("got %+v, %v", got, err)
+			} else if i == 1 {
+				wantErr(t, err, broker.NotFound)
+			}
+		}
+	},
 	"what is deleted or purged is not found by its URL": func(t *testing.T, s broker.Store) {
 		links := numberedUpTo(2)
 		put(t, s, links...)

@@ -18,8 +18,8 @@ import (
 type Memory struct {
 	mu     sync.RWMutex
 	links  map[broker.Key][]byte
-	keys   []broker.Key // of links, in order
-	urls   map[string]broker.Key
+	keys   []broker.Key            // of links, in order
+	urls   map[string][]broker.Key // WeChat may give two targets one link
 	ledger map[quotaDay]int64
 	blobs  map[string][]byte
 
@@ -38,7 +38,7 @@ type quotaDay struct{ account, day string }
 func NewMemory() *Memory {
 	return &Memory{
 		links:  make(map[broker.Key][]byte),
-		urls:   make(map[string]broker.Key),
+		urls:   make(map[string][]broker.Key),
 		ledger: make(map[quotaDay]int64),
 		blobs:  make(map[string][]byte),
 
@@ -60,11 +60,11 @@ func (m *Memory) Link(_ context.Context, key broker.Key) (broker.Link, error) {
 func (m *Memory) LinkByURL(_ context.Context, url string) (broker.Link, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	key, ok := m.urls[url]
-	if !ok {
+	keys := m.urls[url]
+	if len(keys) == 0 {
 		return broker.Link{}, noURL()
 	}
-	return m.link(key)
+	return m.link(keys[0])
 }
 
 func (m *Memory) link(key broker.Key) (broker.Link, error) {
@@ -100,13 +100,19 @@ func (m *Memory) write(link broker.Link) error {
 		m.keys = slices.Insert(m.keys, at, link.Key)
 	}
 	m.links[link.Key] = record
-	m.urls[link.URL] = link.Key
+	if keys := m.urls[link.URL]; !slices.Contains(keys, link.Key) {
+		m.urls[link.URL] = append(keys, link.Key)
+	}
 	return nil
 }
 
 // forgetURL forgets the URL that a link had before.
 func (m *Memory) forgetURL(old broker.Link, now string) {
-	if old.URL != now && m.urls[old.URL] == old.Key {
+	if old.URL == now {
+		return
+	}
+	keys := slices.DeleteFunc(m.urls[old.URL], func(key broker.Key) bool { return key == old.Key })
+	if m.urls[old.URL] = keys; len(keys) == 0 {
 		delete(m.urls, old.URL)
 	}
 }

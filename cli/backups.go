@@ -91,7 +91,7 @@ func (b *backups) Fresh(ctx context.Context) (_ io.ReadCloser, _ handlers.Backup
 	if _, err := b.store.Backup(ctx, path, nil); err != nil {
 		return nil, handlers.Backup{}, err
 	}
-	file, err := os.Open(path) //nolint:gosec // beside the store
+	file, err := os.Open(path)
 	if err != nil {
 		return nil, handlers.Backup{}, errors.Join(err, os.Remove(path))
 	}

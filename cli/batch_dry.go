@@ -80,7 +80,7 @@ func (r *rehearsal) settle(a asked, line batchLine) error {
 		said[f.Message] = true
 	}
 	switch line.Outcome {
-	case "hit":
+	case "hit", "composed":
 		r.stored++
 	case "miss":
 		if r.generated[line.App] == nil {

@@ -22,7 +22,7 @@ type tally struct {
 func (t *tally) count(r result) {
 	t.done++
 	switch r.Outcome {
-	case "hit":
+	case "hit", "composed":
 		t.hits++
 	case "miss":
 		t.generated++

@@ -337,6 +337,24 @@ func TestForceTakesNoWorkAway(t *testing.T) {
 	isWhole(t, b.read(t, "out.csv"), 2000)
 }
 
+// TestBatchOfEveryKind holds that a link that is put together without a call is no failure, dry or not.
+func TestBatchOfEveryKind(t *testing.T) {
+	t.Parallel()
+	b := newBatched(t, "LINKBROKER_APPS_0_PLAIN_SCHEME=true")
+	b.file(t, "in.csv", "kind,path,query\nplain_scheme,pages/item,id=1\nscheme,pages/item,id=1\nshort_link,pages/item,id=1\nurl_link,pages/item,id=1\n")
+	said, code := b.batch(t, "in.csv", "--dry-run")
+	if code != 0 || !strings.Contains(said, "in.csv: 4 rows: 0 would be refused\n"+appID+": 3 generations;") {
+		t.Errorf("a dry run exits with %d and says\n%s", code, said)
+	}
+	said, code = b.batch(t, "in.csv", "-o", "out.csv")
+	if code != 0 || !strings.Contains(said, "1 hits, 3 generated, 0 failed") {
+		t.Errorf("it exits with %d and says\n%s", code, said)
+	}
+	if got := b.read(t, "out.csv"); !strings.Contains(got, "weixin://dl/business/?appid="+appID) || !strings.Contains(got, ",composed,") {
+		t.Errorf("the output is\n%s", got)
+	}
+}
+
 // TestDryRunCountsAcrossRequests has more rows than are sent at once, and duplicates in different requests.
 func TestDryRunCountsAcrossRequests(t *testing.T) {
 	t.Parallel()

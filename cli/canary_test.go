@@ -36,7 +36,10 @@ func TestSecretsAreSeenNowhere(t *testing.T) {
 	for where, got := range troubledAnswers(t, w, p, brokerToken) {
 		look(where, got)
 	}
-	for _, path := range []string{"/metrics", "/api/v1/links", "/api/v1/jobs", "/api/v1/quota", "/readyz", "/version", "/", "/" + opsKey} {
+	for _, path := range []string{
+		"/metrics", "/api/v1/links", "/api/v1/jobs", "/api/v1/quota", "/readyz", "/version", "/", "/" + opsKey,
+		"/clients", "/clients:new", "/clients/shop", "/audit", "/settings", "/settings?q=secret", "/api/v1/clients", "/api/v1/audit", "/api/v1/backup",
+	} {
 		look("admin "+path, call(t, http.MethodGet, p.admin+path, "", bearer(opsKey)))
 	}
 	look("admin with a wrong key", call(t, http.MethodGet, p.admin+"/api/v1/links?access_token="+opsKey, "", bearer(shopKey)))

@@ -50,14 +50,10 @@ func rowOf(path string, value reflect.Value, origin string) handlers.Setting {
 	return row
 }
 
-// taken begin the paths of what a reload takes over.
-var taken = []string{"clients", "limits.", "log.level", "tls.", "admin.tls."}
-
-// pending gives the rows after a reload: of what only a restart takes over, those that hold and what they will be.
-func pending(held, latest []handlers.Setting) []handlers.Setting {
-	before := make(map[string]handlers.Setting, len(held))
-	for _, row := range held {
-		row.Pending, row.Next = false, ""
+// pending gives the rows after a reload: of what only a restart takes over, those of the start and what they will be.
+func pending(start, latest []handlers.Setting) []handlers.Setting {
+	before := make(map[string]handlers.Setting, len(start))
+	for _, row := range start {
 		before[row.Path] = row
 	}
 	var rows []handlers.Setting
@@ -66,27 +62,31 @@ func pending(held, latest []handlers.Setting) []handlers.Setting {
 		delete(before, row.Path)
 		switch {
 		case isTaken(row.Path):
-		case !known: // a further app, say
-			row.Pending, row.Next, row.Value = true, row.Value, ""
-		case old.Value != row.Value || old.Secret != row.Secret:
-			old.Pending, old.Next = true, row.Value
+		case known:
+			old.Pending = old.Value != row.Value || old.Secret != row.Secret
+			if old.Pending {
+				old.Next = row.Value
+			}
 			row = old
+		case row.Source == handlers.SourceDefault: // of a further app, say
+			continue
 		default:
-			row = old
+			row = handlers.Setting{Path: row.Path, Source: row.Source, Pending: true, Next: row.Value}
 		}
 		rows = append(rows, row)
 	}
-	for _, row := range held { // what the configuration has no longer
-		if old, gone := before[row.Path]; gone && !isTaken(row.Path) {
-			old.Pending = true
-			rows = append(rows, old)
+	for _, row := range start { // what the configuration has no longer
+		if _, gone := before[row.Path]; gone && !isTaken(row.Path) {
+			row.Pending = true
+			rows = append(rows, row)
 		}
 	}
 	return rows
 }
 
+// isTaken reports whether a reload takes a setting over.
 func isTaken(path string) bool {
-	for _, prefix := range taken {
+	for _, prefix := range []string{"clients", "limits.", "log.level", "tls.", "admin.tls."} {
 		if strings.HasPrefix(path, prefix) {
 			return true
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"linkbroker/broker"
+	"linkbroker/cache"
 	"linkbroker/handlers"
 	"linkbroker/wechat"
 )
@@ -136,4 +137,18 @@ func ShowProgress(total, before int, outcome func(n int) string) string {
 func NewWarnings(clock broker.Clock) (slog.Handler, func() []handlers.Warning) {
 	w := newWarnings(clock)
 	return w, w.newest
+}
+
+// Rows gives the configuration value by value.
+func Rows(s *Settings) []handlers.Setting { return s.rows() }
+
+// Pending gives the rows after a reload.
+var Pending = pending
+
+// NewBackups gives the copies of a store; nil where it has no file.
+func NewBackups(cfg Config, store *cache.Store) handlers.Backups {
+	if copies := cfg.copies(store); copies != nil {
+		return copies
+	}
+	return nil
 }

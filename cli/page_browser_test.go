@@ -189,16 +189,22 @@ func eval[T any](x *tab, expression string) (value T) {
 	return value
 }
 
-// until waits for an expression to be true. While a page is left there is nothing to evaluate it in.
+// until waits for an expression to be true.
 func (x *tab) until(claim, expression string) {
+	x.t.Helper()
+	wait[bool](x, claim, "("+expression+") ? true : null")
+}
+
+// wait waits for an expression to be something, and gives that. While a page is left there is nothing to evaluate it in.
+func wait[T any](x *tab, claim, expression string) T {
 	x.t.Helper()
 	ctx, cancel := context.WithTimeout(x.ctx, soon)
 	defer cancel()
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
 	for {
-		if yes, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+expression+")")); err == nil && yes {
-			return
+		if value, err := chromedp.Run(ctx, chromedp.Evaluate[*T](expression)); err == nil && value != nil {
+			return *value
 		}
 		select {
 		case <-ticker.C:
@@ -214,10 +220,21 @@ func (x *tab) visit(path string) {
 	x.do("visiting "+path, chromedp.Navigate(x.base+path))
 }
 
-// click clicks what a selector or an XPath finds first, once it can be seen.
+// click clicks what a selector or an XPath finds first, where it is: once nothing covers it.
 func (x *tab) click(what string) {
 	x.t.Helper()
-	x.do("clicking "+what, chromedp.Click(what, chromedp.NodeVisible, chromedp.NodeEnabled))
+	found := fmt.Sprintf("document.querySelector(%q)", what)
+	if strings.HasPrefix(what, "/") {
+		found = fmt.Sprintf("document.evaluate(%q, document, null, XPathResult.FIRST_ORDERED_NODE_TYPE).singleNodeValue", what)
+	}
+	at := wait[struct{ X, Y float64 }](x, what+" can be clicked", `(() => {
+		const e = `+found+`
+		if (document.readyState !== "complete" || !e?.checkVisibility() || e.disabled) return null
+		e.scrollIntoView({ block: "center", behavior: "instant" })
+		const r = e.getClientRects()[0], p = { X: r.x + r.width / 2, Y: r.y + r.height / 2 }
+		return e.contains(document.elementFromPoint(p.X, p.Y)) ? p : null
+	})()`)
+	x.do("clicking "+what, chromedp.MouseClickXY(at.X, at.Y))
 }
 
 // press clicks the button or the link of that name.
@@ -228,13 +245,15 @@ func (x *tab) press(name string) {
 
 // named is the XPath of the button or link of that name.
 func named(name string) string {
-	return fmt.Sprintf(`//*[self::button or self::a or self::summary][normalize-space()=%q or @aria-label=%[1]q]`, name)
+	return fmt.Sprintf(`//*[self::button or self::a][normalize-space()=%q or @aria-label=%[1]q]`, name)
 }
 
 // write puts a text into a field in place of what is there, key by key.
 func (x *tab) write(field, text string) {
 	x.t.Helper()
-	x.do("writing into "+field, chromedp.Clear(field, chromedp.NodeVisible), chromedp.SendKeys(field, text))
+	x.click(field)
+	eval[*struct{}](x, `document.activeElement.select()`)
+	x.do("writing into "+field, chromedp.KeyEvent(text))
 }
 
 // sees waits for a text to be shown.

@@ -76,7 +76,7 @@ func (s *seed) put(links []broker.Link) {
 	s.t.Helper()
 	queue := make(chan broker.Link)
 	var all sync.WaitGroup
-	for range 256 {
+	for range 2048 {
 		all.Go(func() {
 			for link := range queue {
 				if err := s.store.PutLink(context.Background(), link); err != nil {
@@ -286,6 +286,8 @@ func (s *seed) shopHistory() {
 			spent += int64(miss + calls["-1"])
 		}
 	}
-	_, _, err := s.store.ReserveQuota(s.t.Context(), sandboxApp, s.now.In(shanghai()).Format(time.DateOnly), spent, 500_000)
-	s.must(err)
+	for account, n := range map[string]int64{sandboxApp: spent, "client/shop-web": 3180, "client/crm": 12_406} {
+		_, _, err := s.store.ReserveQuota(s.t.Context(), account, s.now.In(shanghai()).Format(time.DateOnly), n, 500_000)
+		s.must(err)
+	}
 }

@@ -15,6 +15,12 @@ func TestPage(t *testing.T) {
 		"language and colours are chosen and kept":                    testPreferences,
 		"everything is reached and done by keyboard":                  testKeyboard,
 		"every page is accessible, fits a phone and obeys its policy": testTour,
+		"one link is found among 100,000, and acted on":               testLinks,
+		"an alias is made, its code printed and followed":             testAliases,
+		"a client is made, gets other keys and is disabled":           testClients,
+		"texts of strangers stay texts":                               testHostile,
+		"a request is looked at before it is made":                    testTester,
+		"a batch with a bad row is checked and run":                   testBatch,
 	} {
 		t.Run(claim, func(t *testing.T) {
 			t.Parallel()

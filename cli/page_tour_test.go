@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,23 +10,50 @@ import (
 
 	"github.com/chromedp/cdproto/network"
 	cdppage "github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
 )
 
-// sights are all pages, by the name of their screenshot.
+// sights are all pages, by the name of their screenshot. Those of single things are of what is used most.
 func (s *sandboxed) sights(t *testing.T) map[string]string {
 	t.Helper()
+	first := func(path, field string) string {
+		var list struct{ Items []map[string]any }
+		got := call(t, "GET", s.admin+path, "", bearer(s.key))
+		if err := json.Unmarshal([]byte(got.body), &list); err != nil || len(list.Items) == 0 {
+			t.Fatalf("%s is %s", path, got.body)
+		}
+		return fmt.Sprint(list.Items[0][field])
+	}
 	return map[string]string{
-		"login":    "/login",
-		"overview": "/",
-		"error":    "/nowhere",
+		"login":      "/login",
+		"overview":   "/",
+		"links":      "/links?sort=-uses",
+		"link":       "/links/" + first("/api/v1/links?sort=-uses&kind=url_link&limit=1", "key"),
+		"aliases":    "/aliases",
+		"alias":      "/aliases/" + first("/api/v1/aliases?limit=1", "slug"),
+		"alias-new":  "/aliases/new",
+		"clients":    "/clients",
+		"client":     "/clients/" + first("/api/v1/clients", "name"),
+		"client-new": "/clients:new",
+		"tester":     "/tester?path=pages/item/detail&query=id%3D4711%26from%3Dposter",
+		"tester-bad": "/tester?path=pages/item/detail%3Fid%3D1&query=name%3D%E8%8C%B6",
+		"batch":      "/batch",
+		"audit":      "/audit",
+		"settings":   "/settings",
+		"error":      "/nowhere",
 	}
 }
 
 // testTour looks at every page of a shop with a past, in both languages, colours and sizes.
 func testTour(t *testing.T, b *browser) {
 	axe := axeSource(t)
-	s := serveSeen(t, seeded(t, shop))
+	public, admin := freeAddress(t), freeAddress(t)
+	if os.Getenv("SCREENSHOTS") != "" { // on which they look alike each time
+		public, admin = "127.0.0.1:8090", "127.0.0.1:8091"
+	}
+	s := serveSandbox(t, seeded(t, shop), public, admin)
 	call(t, "POST", s.admin+"/api/v1/jobs/census:run", "", bearer(s.key))
+	b.open(t, s.admin).prepare(s)
 	sights := s.sights(t)
 	for _, language := range []string{"en", "zh"} {
 		t.Run(language, func(t *testing.T) {
@@ -33,14 +61,31 @@ func testTour(t *testing.T, b *browser) {
 			x := b.open(t, s.admin)
 			x.expect("status of 404")
 			x.logIn(s.key)
-			for _, scheme := range []string{"light", "dark"} {
+			for scheme, rules := range map[string]string{"light": allRules, "dark": contrast} { // all else is the same in both
 				x.prefer(language, scheme)
-				for name, path := range sights {
-					x.look(axe, path, fmt.Sprintf("%s-%s-%s", name, scheme, language))
+				for sight, path := range sights {
+					x.look(axe, rules, path, sight+"-"+scheme+"-"+language)
 				}
 			}
 		})
 	}
+}
+
+// prepare has something to be seen on every page: a call and a warning of WeChat's, and a batch that was looked through.
+func (x *tab) prepare(s *sandboxed) {
+	x.t.Helper()
+	x.logIn(s.key)
+	s.paste(x.t, s.curl)
+	call(x.t, "POST", s.wx+"/sandbox/faults", `{"fault":"rate","times":1}`)
+	s.paste(x.t, curlLine{s.curl.url, s.curl.header, `{"path":"pages/item/detail","query":"id=1"}`})
+	var rows strings.Builder
+	rows.WriteString("path,query,shop\n")
+	for n := range 240 {
+		fmt.Fprintf(&rows, "pages/item/detail,id=%d,%d\n", 1000+37*n/2, n%7)
+	}
+	rows.WriteString("pages/item/detail?id=7,,3\npages/event/signup,name=茶会,5\n")
+	x.visit("/batch")
+	x.load(rows.String())
 }
 
 // prefer sets the cookies that the switches set.
@@ -51,17 +96,35 @@ func (x *tab) prefer(language, scheme string) {
 	}
 }
 
+// forReadme are the four pictures of the README, by the file that they are written to.
+var forReadme = map[string]string{
+	"overview-light-en-1280": "overview.png", "links-dark-en-1280": "links.png", "alias-light-zh-1280": "alias.png", "overview-dark-zh-390": "phone.png",
+}
+
 // look looks at a page: as a laptop shows it, as a phone does, and through axe's eyes.
-func (x *tab) look(axe, path, name string) {
+func (x *tab) look(axe, rules, path, name string) {
 	x.t.Helper()
 	x.wide()
 	x.visit(path)
-	x.isAccessible(axe, name)
 	x.shoot(name, "1280")
+	x.unfold()
+	x.isAccessible(axe, rules, name)
+	for _, no := range []string{"%!", "{{", "<no value>", "ZgotmplZ", "NaN"} {
+		if strings.Contains(eval[string](x, "document.documentElement.outerHTML"), no) {
+			x.t.Errorf("%s has %s", name, no)
+		}
+	}
 	x.narrow()
 	x.fits(name)
+	x.do("reloading", chromedp.Reload())
 	x.shoot(name, "390")
 	x.isFine()
+}
+
+// unfold shows what is folded away.
+func (x *tab) unfold() {
+	x.t.Helper()
+	eval[*struct{}](x, `document.querySelectorAll("details").forEach((d) => { d.open = true })`)
 }
 
 // axeSource is axe-core, which npm installs.
@@ -79,14 +142,20 @@ func axeSource(t *testing.T) string {
 	return string(source)
 }
 
+// Rules of axe.
+const (
+	allRules = `undefined`
+	contrast = `["color-contrast"]`
+)
+
 // isAccessible has axe look for whatever it knows of, minor things too. It comes by the browser's protocol, past the page's policy.
-func (x *tab) isAccessible(axe, name string) {
+func (x *tab) isAccessible(axe, rules, name string) {
 	x.t.Helper()
 	eval[*struct{}](x, axe+"; null")
 	found := eval[[]struct {
 		ID, Impact, Help string
 		Nodes            []string
-	}](x, `axe.run(document, { resultTypes: ["violations"] }).then((r) => r.violations.map((v) => ({
+	}](x, `axe.run(document, { resultTypes: ["violations"], runOnly: `+rules+` }).then((r) => r.violations.map((v) => ({
 		ID: v.id, Impact: v.impact, Help: v.help, Nodes: v.nodes.map((n) => n.html + " " + n.any.map((c) => c.message).join(" ")),
 	})))`)
 	for _, v := range found {
@@ -116,8 +185,15 @@ func (x *tab) shoot(name, width string) {
 	if dir == "" {
 		return
 	}
-	shot := command(x, cdppage.CaptureScreenshot, cdppage.CaptureScreenshotParams{CaptureBeyondViewport: new(true)})
-	if err := os.WriteFile(filepath.Join(dir, name+"-"+width+".png"), shot.Data, 0o600); err != nil {
-		x.t.Fatal(err)
+	name += "-" + width
+	keep := func(file string, beyond bool) {
+		shot := command(x, cdppage.CaptureScreenshot, cdppage.CaptureScreenshotParams{CaptureBeyondViewport: &beyond})
+		if err := os.WriteFile(filepath.Join(dir, file), shot.Data, 0o600); err != nil {
+			x.t.Fatal(err)
+		}
+	}
+	keep(name+".png", true)
+	if file, chosen := forReadme[name]; chosen {
+		keep(file, false)
 	}
 }

@@ -33,7 +33,7 @@ func (s *service) reload(ctx context.Context) {
 		s.logger.Error("the new configuration is not taken over, the old one stays", "error", err)
 		return
 	}
-	s.settings.Store(new(pending(*s.settings.Load(), settings.rows())))
+	s.settings.Store(new(pending(s.atStart, settings.rows())))
 	logWarnings(settings, s.logger)
 	s.logger.Info("the new configuration is taken over", "clients", len(settings.Clients))
 	settings.Log.set(s.level)

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"linkbroker/broker"
+	"linkbroker/handlers"
 	"linkbroker/wechat"
 )
 
@@ -189,15 +190,7 @@ func (p *refused) Error() string {
 
 // brief says in one cell of a table what was wrong.
 func (p *refused) brief() string {
-	text := cmp.Or(p.Detail, p.Title)
-	switch {
-	case p.ErrCode != 0 && p.RID != "":
-		return fmt.Sprintf("%s (errcode %d, rid %s)", text, p.ErrCode, p.RID)
-	case p.ErrCode != 0:
-		return fmt.Sprintf("%s (errcode %d)", text, p.ErrCode)
-	default:
-		return text
-	}
+	return handlers.SheetError(cmp.Or(p.Detail, p.Title), p.ErrCode, p.RID)
 }
 
 // refusal reads the answer to a call that was refused.

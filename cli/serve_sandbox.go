@@ -43,12 +43,16 @@ func serveSandbox(ctx context.Context, cmd *cobra.Command) (err error) {
 	}
 	defer fake.stop()
 	cfg.Apps[0].BaseURL, cfg.PublicURL = fake.url, localURL(cfg.Listen)
+	settings.origins["apps[0].base_url"], settings.origins["public_url"] = sandboxOrigin, sandboxOrigin
 	s, err := newService(ctx, settings, store, logger)
 	if err != nil {
 		return unlessStopped(ctx, err)
 	}
 	return s.run(ctx, func() { s.explainSandbox(cmd.OutOrStdout(), string(cfg.Clients[0].Key), fake) })
 }
+
+// sandboxOrigin is where the sandbox's own settings were set.
+const sandboxOrigin = "--sandbox"
 
 // sandboxSettings is the configuration of the sandbox, given as variables so that it is checked as any other.
 func sandboxSettings(cmd *cobra.Command) (*Settings, error) {
@@ -66,7 +70,7 @@ func sandboxSettings(cmd *cobra.Command) (*Settings, error) {
 	})
 	for path, origin := range settings.origins {
 		if strings.HasPrefix(origin, variablePrefix) {
-			settings.origins[path] = "--sandbox" // nobody has set a variable
+			settings.origins[path] = sandboxOrigin // nobody has set a variable
 		}
 	}
 	return settings, err

@@ -32,6 +32,7 @@ type service struct {
 	upkeep  *jobs.Runner
 	public  *front
 	admin   *front
+	batches *handlers.BatchDesk
 
 	publicCertificate, adminCertificate *certificate // nil for plain HTTP
 
@@ -41,7 +42,8 @@ type service struct {
 	read    func() (*Settings, error) // reads the configuration again
 
 	limits   atomic.Pointer[handlers.Limits]
-	settings atomic.Pointer[[]handlers.Setting] // what the admin page shows of the configuration
+	atStart  []handlers.Setting                 // the configuration then
+	settings atomic.Pointer[[]handlers.Setting] // what the admin page shows of it
 	started  time.Time
 	stopping atomic.Bool
 }
@@ -60,9 +62,10 @@ func newService(ctx context.Context, settings *Settings, store *cache.Store, log
 	}
 	warnings := newWarnings(time.Now)
 	logger = slog.New(slog.NewMultiHandler(logger.Handler(), warnings))
-	s := &service{logger: logger, store: store, clients: clients, running: cfg, started: time.Now()}
+	s := &service{logger: logger, store: store, clients: clients, running: cfg, batches: handlers.NewBatchDesk(cfg.dataFolder()), started: time.Now()}
 	s.limits.Store(cfg.Limits.limits())
-	s.settings.Store(new(settings.rows()))
+	s.atStart = settings.rows()
+	s.settings.Store(&s.atStart)
 	events := newEventLog(logger, time.Now)
 	if s.wechat, err = wechat.New(cfg.wechatApps(store), time.Now, events.observeToken); err != nil {
 		return nil, err
@@ -89,7 +92,7 @@ func newService(ctx context.Context, settings *Settings, store *cache.Store, log
 	api := handlers.Config{
 		Broker: s.broker, Clients: clients, Tokens: tokens, Jobs: s.upkeep, Metrics: metrics, Clock: time.Now,
 		Logger: logger, Version: build(), PublicURL: cfg.publicURL(), Ready: s.ready, Pages: pages,
-		UpstreamTokens: s.upstreamTokens, Warnings: warnings.newest, CallFor: wechat.Call,
+		BatchDesk: s.batches, UpstreamTokens: s.upstreamTokens, Warnings: warnings.newest, CallFor: wechat.Call,
 		Settings: func() []handlers.Setting { return *s.settings.Load() }, System: s.system,
 		Forwarding: handlers.Forwarding{To: s.wechat, Paths: cfg.forwarding(), Deadline: cfg.Deadline},
 		AdminURL:   cfg.adminURL(), TrustedProxies: cfg.trustedProxies(), Limits: func() handlers.Limits { return *s.limits.Load() },
@@ -168,7 +171,7 @@ func (s *service) drain() error {
 	answering, cancel := context.WithTimeout(context.Background(), timeToAnswer)
 	defer cancel()
 	var all sync.WaitGroup
-	for _, stop := range []func(context.Context) error{s.public.stop, s.admin.stop, s.upkeep.Stop} {
+	for _, stop := range []func(context.Context) error{s.public.stop, s.admin.stop, s.upkeep.Stop, s.batches.Stop} {
 		all.Go(func() {
 			if err := stop(answering); err != nil {
 				s.logger.Warn("something did not end in time and was cut off", "error", err)

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"linkbroker/handlers"
 )
 
 // form is how a file of rows is written.
@@ -92,53 +94,15 @@ type result struct {
 	Error     string `json:"-"`
 }
 
-// resultColumns stand behind those of the input.
-var resultColumns = []string{"url", "key", "expires_at", "outcome", "spliced", "error"}
-
-// columnKind is how a cell of CSV is sent.
-type columnKind string
-
-const (
-	textColumn   columnKind = "text"
-	numberColumn columnKind = "number"
-	truthColumn  columnKind = "truth"
-	jsonColumn   columnKind = "json"
+// requestColumns say what is asked, and resultColumns stand behind those of the input. All others are carried over.
+var (
+	requestColumns = handlers.SheetColumns()
+	resultColumns  = handlers.SheetResults()
 )
 
-// requestColumns are those that say what is asked. All others are carried over.
-var requestColumns = []struct {
-	name string
-	kind columnKind
-}{
-	{"app", textColumn},
-	{"kind", textColumn},
-	{"path", textColumn},
-	{"query", textColumn},
-	{"env_version", textColumn},
-	{"expire_type", numberColumn},
-	{"expire_interval", numberColumn},
-	{"expire_time", numberColumn},
-	{"cloud_base", jsonColumn},
-	{"least_life", textColumn},
-	{"scope", textColumn},
-	{"splice", truthColumn},
-	{"extra", jsonColumn},
-}
-
-func isRequestColumn(name string) bool {
-	for _, column := range requestColumns {
-		if column.name == name {
-			return true
-		}
-	}
-	return false
-}
+func isRequestColumn(name string) bool { return slices.Contains(requestColumns, name) }
 
 func isResultColumn(name string) bool { return slices.Contains(resultColumns, name) }
-
-func errTaken(name string) error {
-	return fmt.Errorf("has the column %q, which is one of the output's (%s): rename it", name, strings.Join(resultColumns, ", "))
-}
 
 // openInput begins to read the input of a batch.
 func openInput(of form, r io.Reader) (sheet, error) {
@@ -149,7 +113,7 @@ func openInput(of form, r io.Reader) (sheet, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s, s.checkInput()
+	return s, handlers.CheckSheet(s.columns)
 }
 
 // errForeignHead is said of an output that begins otherwise.

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/csv"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"linkbroker/handlers"
 )
 
 // csvSheet reads CSV. What it does not know it carries over byte by byte, whatever its encoding.
@@ -46,27 +47,6 @@ func newCSVSheet(r io.Reader) (*csvSheet, error) {
 	s.columns = slices.Clone(header)
 	s.reader.ReuseRecord = true
 	return s, nil
-}
-
-// checkInput refuses a header that is none, and one whose meaning is not certain.
-func (s *csvSheet) checkInput() error {
-	seen := make(map[string]bool)
-	for _, name := range s.columns {
-		plain := strings.ToLower(strings.TrimSpace(name))
-		switch {
-		case isResultColumn(name):
-			return errTaken(name)
-		case name != plain && (isRequestColumn(plain) || isResultColumn(plain)):
-			return fmt.Errorf("has the column %q: write it %q, or another name if it is not meant", name, plain)
-		case name != "" && seen[name]:
-			return fmt.Errorf("has the column %q twice", name)
-		}
-		seen[name] = true
-	}
-	if !seen["path"] {
-		return fmt.Errorf("has no column path: its first row has to name the columns, and has %q. Commas stand between them", s.columns)
-	}
-	return nil
 }
 
 func (s *csvSheet) next() (row, error) {
@@ -119,33 +99,10 @@ func (s *csvSheet) outputHead() []byte {
 }
 
 func (s *csvSheet) request(r row) []byte {
-	request := []byte{'{'}
-	for _, column := range requestColumns {
-		cell, ok := r.cells[column.name]
-		if !ok || cell == "" && column.name != "path" {
-			continue
-		}
-		if len(request) > 1 {
-			request = append(request, ',')
-		}
-		request = append(strconv.AppendQuote(request, column.name), ':')
-		request = append(request, cellJSON(cell, column.kind)...)
-	}
-	return append(request, '}')
-}
-
-// cellJSON gives a cell as JSON. What it is not it stays, as a text, for the broker to refuse: there is one rule book.
-func cellJSON(cell string, kind columnKind) []byte {
-	switch {
-	case kind == jsonColumn && json.Valid([]byte(cell)):
-		var compact bytes.Buffer
-		_ = json.Compact(&compact, []byte(cell)) // is valid
-		return compact.Bytes()
-	case kind == truthColumn && (strings.EqualFold(cell, "true") || strings.EqualFold(cell, "false")): // TRUE of Excel's
-		return []byte(strings.ToLower(cell))
-	}
-	text, _ := json.Marshal(cell) // of a string
-	return text
+	return handlers.SheetRequest(func(column string) (string, bool) {
+		cell, ok := r.cells[column]
+		return cell, ok
+	})
 }
 
 func (s *csvSheet) appendOutput(to []byte, r row, result result) []byte {

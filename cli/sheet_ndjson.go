@@ -10,6 +10,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"linkbroker/handlers"
 )
 
 // ndjsonSheet reads one JSON object a line.
@@ -55,7 +57,7 @@ func (s *ndjsonSheet) read(r *row) error {
 	r.cells = make(map[string]string, len(object))
 	for name, value := range object {
 		if isResultColumn(name) && !s.isOutput {
-			return &badRow{line: r.line, err: errTaken(name)}
+			return &badRow{line: r.line, err: handlers.ErrSheetTaken(name)}
 		}
 		if isRequestColumn(name) || isResultColumn(name) {
 			r.cells[name] = string(value)
@@ -68,15 +70,15 @@ func (s *ndjsonSheet) outputHead() []byte { return nil }
 
 func (s *ndjsonSheet) request(r row) []byte {
 	request := []byte{'{'}
-	for _, column := range requestColumns {
-		value, ok := r.cells[column.name]
+	for _, name := range requestColumns {
+		value, ok := r.cells[name]
 		if !ok {
 			continue
 		}
 		if len(request) > 1 {
 			request = append(request, ',')
 		}
-		request = append(strconv.AppendQuote(request, column.name), ':')
+		request = append(strconv.AppendQuote(request, name), ':')
 		request = append(request, value...)
 	}
 	return append(request, '}')

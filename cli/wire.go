@@ -4,6 +4,8 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -92,6 +94,14 @@ func (l LimitsConfig) limits() *handlers.Limits {
 		FailedAuthPerMinute:      l.FailedAuthPerMinute,
 		FailedLoginsPerMinute:    l.FailedLoginsPerMinute,
 	}
+}
+
+// dataFolder is where files lie that are not for others: beside the store, or where the system has its temporary ones.
+func (c Config) dataFolder() string {
+	if path, isFile := strings.CutPrefix(c.Store, "bolt://"); isFile {
+		return filepath.Dir(path)
+	}
+	return os.TempDir()
 }
 
 func (c Config) adminURL() string { return strings.TrimRight(c.Admin.PublicURL, "/") }

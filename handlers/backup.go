@@ -50,7 +50,7 @@ func (a *api) downloadBackup(c *gin.Context, _ caller) error {
 		entryOf(c).Action = "" // nothing of it is out
 		return whyNoCopy(ctx, err)
 	}
-	defer file.Close() //nolint:errcheck // it is gone whatever happens
+	defer file.Close()
 	entryOf(c).Object, entryOf(c).Detail = backup.Name, strconv.FormatInt(backup.Bytes, 10)+" bytes"
 	h := c.Writer.Header()
 	h.Set("Content-Disposition", `attachment; filename="`+backup.Name+`"`)

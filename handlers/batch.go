@@ -213,7 +213,7 @@ func (b *batch) run() {
 		cost[answer.Link.Target.App] += sum.count(answer, err)
 		b.reply(b.result(answer, err))
 	}
-	sum.Quota = b.against(cost)
+	sum.Quota = b.api.against(b.ctx, cost)
 	b.say(b.api.lastLine(b.stream, b.ending, sum))
 }
 

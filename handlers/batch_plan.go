@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"time"
 
 	"linkbroker/broker"
@@ -50,7 +51,7 @@ func (b *batch) plan(language broker.Language) {
 		line := b.planLine(plan, err, language)
 		sum.Lines++
 		switch line.Outcome {
-		case broker.Hit:
+		case broker.Hit, broker.Composed:
 			sum.Hits++
 			cost[line.App] += 0
 		case broker.Miss:
@@ -61,7 +62,7 @@ func (b *batch) plan(language broker.Language) {
 		}
 		b.reply(encode(line))
 	}
-	sum.Quota = b.against(cost)
+	sum.Quota = b.api.against(b.ctx, cost)
 	b.say(b.api.lastLine(b.stream, b.ending, sum))
 }
 
@@ -83,9 +84,9 @@ func (b *batch) planLine(plan broker.Plan, err error, language broker.Language) 
 }
 
 // against sets costs against the quotas. Where these cannot be read it has none: the answers stand.
-func (b *batch) against(cost costs) []quotaLeft {
+func (a *api) against(ctx context.Context, cost costs) []quotaLeft {
 	list := []quotaLeft{}
-	quotas, err := b.api.Broker.Quotas(b.ctx)
+	quotas, err := a.Broker.Quotas(ctx)
 	if err != nil {
 		return list
 	}

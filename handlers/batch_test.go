@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"linkbroker/broker"
 )
 
 const batchPath = "/api/v1/links:batch"
@@ -217,6 +219,19 @@ func TestADryRunSaysWhatABatchWouldCost(t *testing.T) {
 	}
 	if w.weChat.calls() != 1 {
 		t.Errorf("a dry run made %d calls", w.weChat.calls()-1)
+	}
+}
+
+func TestWhatIsPutTogetherIsNeitherRefusedNorGenerated(t *testing.T) {
+	w := newWorldWith(t, newStore(), broker.App{ID: appA, PlainScheme: true}, broker.App{ID: appB})
+	body := `[{"kind":"plain_scheme","path":"p"},{"kind":"scheme","path":"p"}]`
+	dry := w.batch(t, "?dry_run=true", body, as(shopKey))
+	if s := dry[2].Summary; dry[0].Outcome != "composed" || s.Hits != 1 || s.Generations != 1 || s.Refused != 0 {
+		t.Errorf("dry: %+v, %+v", dry[0], s)
+	}
+	lines := w.batch(t, "", body, as(shopKey))
+	if s := lines[2].Summary; lines[0].Outcome != "composed" || s.Hits != 1 || s.Generated != 1 || s.Failed != 0 {
+		t.Errorf("%+v, %+v", lines[0], s)
 	}
 }
 

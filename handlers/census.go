@@ -37,7 +37,7 @@ type pageUsesView struct {
 
 // showCensus answers GET /api/v1/census.
 func (a *api) showCensus(c *gin.Context, _ caller) error {
-	census, ok := a.Broker.Census()
+	census, ok := a.Broker.Census(c.Request.Context())
 	if !ok {
 		return broker.Errorf(broker.NotFound, "nothing has been counted yet: run the job census, or wait for it")
 	}

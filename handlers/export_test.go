@@ -115,3 +115,21 @@ func Lines(body io.Reader, size, most int) (values [][]byte, wrong int, err erro
 func PageFuncs(p *Pages, language string) template.FuncMap {
 	return p.texts[broker.Language(language)].funcs()
 }
+
+// ReadSheet reads the file of a batch as the admin page does: the requests of its rows with their lines.
+func ReadSheet(content io.Reader) (lines []int, requests []string, err error) {
+	s, err := openSheet(content)
+	if err != nil {
+		return nil, nil, err
+	}
+	for {
+		row, err := s.next()
+		if err != nil {
+			if errors.Is(err, io.EOF) {
+				err = nil
+			}
+			return lines, requests, err
+		}
+		lines, requests = append(lines, row.line), append(requests, string(s.request(row)))
+	}
+}

@@ -59,14 +59,14 @@ var neverForwarded = []string{
 	"/cgi-bin/token", "/cgi-bin/stable_token",
 }
 
-var forwardable = regexp.MustCompile(`^/[A-Za-z0-9_-]+(/[A-Za-z0-9_.-]+)+$`)
+var forwardable = regexp.MustCompile(`^/[A-Za-z0-9_-]+(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+$`)
 
 // CheckForwarded refuses a path that cannot be passed on to WeChat.
 func CheckForwarded(path string) error {
 	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	lower := strings.ToLower(path)
 	switch {
-	case !forwardable.MatchString(path) || strings.Contains(path, "..") || strings.Contains(path, "/./") || len(path) > 200:
+	case !forwardable.MatchString(path) || strings.Contains(path, "..") || len(path) > 200:
 		return errors.New("must be paths of WeChat's interface such as /wxa/getwxacodeunlimit, without a query or a pattern")
 	case slices.Contains(neverForwarded, lower) || strings.HasPrefix(lower, "/cgi-bin/component/"):
 		return errors.New("names a call that generates links, which would go past the daily quota kept here, or that gives tokens away")
@@ -173,7 +173,13 @@ func outgoing(ctx context.Context, c *gin.Context, path string) (*http.Request, 
 	return out, nil
 }
 
-// withoutCredential takes the caller's own credential out of a raw query, and leaves the rest as it is.
+// notForwardedParams say in whose name a call is made, which is said here: the caller's own credentials, and the app that
+// the open interface service takes beside, or instead of, the one that it knows.
+//
+//nolint:gochecknoglobals // a constant table
+var notForwardedParams = []string{"access_token", "cloudbase_access_token", "from_appid"}
+
+// withoutCredential takes out of a raw query what says who asks, and leaves the rest as it is.
 func withoutCredential(query string) (string, error) {
 	var rest []string
 	for segment := range strings.SplitSeq(query, "&") {
@@ -182,7 +188,7 @@ func withoutCredential(query string) (string, error) {
 		if err != nil {
 			return "", broker.Errorf(malformed, "the name of a parameter is badly percent-encoded")
 		}
-		if segment != "" && name != "access_token" && name != "cloudbase_access_token" {
+		if segment != "" && !slices.Contains(notForwardedParams, name) {
 			rest = append(rest, segment)
 		}
 	}

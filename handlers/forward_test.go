@@ -94,7 +94,7 @@ func TestForwardedAsItCame(t *testing.T) {
 	o.answer = answering("image/jpeg", picture, //nolint:bodyclose // closed by who asks
 		"Content-Disposition", `attachment; filename="code.jpg"`, "Set-Cookie", "a=b", "Connection", "X-Hop", "X-Hop", "1", "Logicret", "0")
 	const body = `{"scene":"a=1"} `
-	out := w.ask("POST", codePath+"?appid="+appA+"&access%5Ftoken=of-mine&b=%20+&access_token="+passingKey+"&&a=1", body,
+	out := w.ask("POST", codePath+"?appid="+appA+"&access%5Ftoken=of-mine&from_appid=wxother&from%5Fappid=wxother&b=%20+&access_token="+passingKey+"&&a=1", body,
 		"Cookie: c=d", "X-Forwarded-For: 203.0.113.9", "Accept: image/jpeg", "Te: trailers", "Proxy-Authorization: x", "Authorization: Bearer "+passingKey)
 	if out.Code != 200 || out.text() != picture {
 		t.Fatalf("%d with %d bytes instead of %d", out.Code, len(out.text()), len(picture))
@@ -271,7 +271,7 @@ func TestCheckForwarded(t *testing.T) {
 	}
 	for _, path := range []string{
 		"", "/", "wxa/x", "/wxa", "/wxa/", "//wxa/x", "/wxa//x", "/wxa/./x", "/wxa/../x", "/wxa/x?y", "/wxa/x*", "/wxa/%67enerate_urllink", "/wxa/x y",
-		"/wxa/generate_urllink", "/WXA/GENERATE_URLLINK", "/wxa/generatescheme", "/wxa/generatenfcscheme", "/wxa/genwxashortlink",
+		"/wxa/generate_urllink/.", "/cgi-bin/./token", "/wxa/.x", "/wxa/generate_urllink", "/WXA/GENERATE_URLLINK", "/wxa/generatescheme", "/wxa/generatenfcscheme", "/wxa/genwxashortlink",
 		"/cgi-bin/token", "/cgi-bin/stable_token", "/cgi-bin/component/api_authorizer_token",
 		"/api/v1/links", "/k/key/wxa/x", "/l/slug", "/openapi/urllink.generate",
 	} {
@@ -291,7 +291,7 @@ func FuzzWithoutCredential(f *testing.F) {
 			return
 		}
 		values, _ := url.ParseQuery(rest) // what it cannot read it leaves out
-		if values.Has("access_token") || values.Has("cloudbase_access_token") {
+		if values.Has("access_token") || values.Has("cloudbase_access_token") || values.Has("from_appid") {
 			t.Errorf("%q becomes %q", query, rest)
 		}
 		if again, err := handlers.WithoutCredential(rest); err != nil || again != rest {

@@ -25,6 +25,10 @@ type Config struct {
 	// Pages are those of the admin listener; nil if there is none.
 	Pages *Pages
 
+	// BatchDesk takes in the files of batches on the admin page. It is stopped by who has made it, once nothing is asked any
+	// more. It may be nil where Pages is.
+	BatchDesk *BatchDesk
+
 	// UpstreamTokens says how the apps that have access tokens of WeChat stand with them, and Warnings gives the latest of
 	// the log, the newest first. Both are for the admin page, which shows none if they are nil.
 	UpstreamTokens func() []UpstreamToken

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -153,10 +152,7 @@ func (a *api) inspectLink(c *gin.Context, who caller) error {
 	if err != nil {
 		return err
 	}
-	q := broker.Question{Kind: broker.URLLink, URL: url}
-	if strings.HasPrefix(url, "weixin:") {
-		q.Kind = broker.Scheme
-	}
+	q := broker.Question{Kind: broker.KindOf(url), URL: url}
 	found, err := a.inspect(c, who, app, q)
 	if err != nil {
 		return err

@@ -85,6 +85,21 @@ func TestOtherLinksArePassedOnWithWeChatsErrcodes(t *testing.T) {
 	}
 }
 
+// TestAnAnswerThatCannotBeRepeatedIsNone: JSON that names a field twice, or is not UTF-8, was a defect of ours.
+func TestAnAnswerThatCannotBeRepeatedIsNone(t *testing.T) {
+	w := newWorld(t)
+	for _, answer := range []string{`{"errcode":0,"url_link_info":{"path":"a","path":"b"}}`, "{\"errcode\":0,\"x\":\"\xff\"}"} {
+		w.weChat.answer = func(string) (broker.Inspected, error) { return broker.Inspected{Answer: []byte(answer)}, nil }
+		for _, address := range []string{queryCall, "/openapi/urllink.query?access_token=" + shopKey} {
+			wantErrCode(t, w.ask("POST", address, `{"url_link":"https://wxaurl.cn/other"}`), -1)
+		}
+		wantCode(t, w.ask("GET", "/api/v1/inspect?url=https://wxaurl.cn/other", "", as(shopKey)), "unavailable")
+	}
+	if log := w.log.String(); strings.Contains(log, "level=ERROR") {
+		t.Errorf("it is logged as a defect: %s", log)
+	}
+}
+
 func TestAnothersLinkIsNotDescribed(t *testing.T) {
 	w := newWorld(t)
 	w.ask("POST", "/api/v1/links", `{"app":"`+appB+`","path":"secret"}`, as(generateKey))
@@ -131,6 +146,11 @@ func TestInspectTellsWhatALinkIs(t *testing.T) {
 	if err := json.Unmarshal(out.Body.Bytes(), &told); err != nil || told.Kind != "scheme" || told.Stored || told.WeChat["newer"] == nil {
 		t.Errorf("got %s", out.text())
 	}
+	w.ask("POST", shortLinkCall, `{"page_url":"p?a=1"}`)
+	if out := ask("#小程序://x/t2", shopKey); !strings.Contains(out.text(), `"kind":"short_link","app":"`+appA+`","stored":true`) {
+		t.Errorf("a short link: got %s", out.text())
+	}
+	wantCode(t, ask("#小程序://x/other", shopKey), "invalid_argument") // WeChat is not asked about those
 	wantCode(t, ask("https://wxaurl.cn/other", readKey), "not_cached")
 	wantCode(t, ask("https://wxaurl.cn/t1", pageKey), "forbidden")
 	wantCode(t, ask("", shopKey), "invalid_argument")

@@ -26,6 +26,7 @@ var places = []place{
 	{"overview", "/"},
 	{"links", "/links"},
 	{"aliases", "/aliases"},
+	{"batch", "/batch"},
 	{"tester", "/tester"},
 	{"clients", "/clients"},
 	{"audit", "/audit"},

@@ -150,19 +150,24 @@ func (a *api) rotateClientForm(c *gin.Context, who caller) error {
 		key, err = a.Clients.Rotate(c.Request.Context(), name, hint, overlap, a.Clock())
 	}
 	if err != nil {
-		return a.refuseOnClientPage(c, who, name, err)
+		return a.refuseOnClientPage(c, who, name, err, "client.already")
 	}
 	return a.showClientPage(c, who, http.StatusOK, name, key, nil)
 }
 
-// refuseOnClientPage tells on the page of a client why something was not done to it.
-func (a *api) refuseOnClientPage(c *gin.Context, who caller, name string, err error) error {
+// refuseOnClientPage tells on the page of a client why something was not done to it: in the words of a message, where
+// there is one for the only thing that could be wrong.
+func (a *api) refuseOnClientPage(c *gin.Context, who caller, name string, err error, key string) error {
 	if errors.Is(err, broker.NotFound) {
 		return err
 	}
 	status, told, err := a.undone(c, err)
 	if err != nil {
 		return err
+	}
+	client, _ := a.Clients.ByName(name)
+	if key != "" && told.Code != malformed && !client.Configured() {
+		told.Remedy, told.Detail = a.Pages.texts[a.pageLanguage(c.Request)].say(key, name), ""
 	}
 	return a.showClientPage(c, who, status, name, "", told)
 }
@@ -184,7 +189,7 @@ func (a *api) setDisabledForm(c *gin.Context, who caller, disabled bool, f flash
 		return nil
 	})
 	if err != nil {
-		return a.refuseOnClientPage(c, who, name, err)
+		return a.refuseOnClientPage(c, who, name, err, "")
 	}
 	return a.goTo(c, who, clientAddress(name), f)
 }
@@ -202,7 +207,7 @@ func (a *api) deleteClientForm(c *gin.Context, who caller) error {
 		err = broker.Errorf(broker.InvalidArgument, "to delete the client, type its name: %s", name)
 	}
 	if err != nil {
-		return a.refuseOnClientPage(c, who, name, err)
+		return a.refuseOnClientPage(c, who, name, err, "client.misnamed")
 	}
 	return a.goTo(c, who, "/clients", flash{"good", "client.gone", []any{name}})
 }

@@ -59,8 +59,27 @@ func (f clientForm) Value(name string) string { return f.Values.Get(name) }
 // Has reports whether a box is ticked.
 func (f clientForm) Has(name string) bool { return f.Values.Has(name) }
 
-// endForm is how a form writes a moment, without its zone.
-const endForm = "2006-01-02T15:04:05"
+// How a form writes a moment, without its zone.
+const (
+	toTheMinute = "2006-01-02T15:04"
+	toTheSecond = "2006-01-02T15:04:05"
+)
+
+// endText writes a moment into a form; zero is empty.
+func endText(at time.Time, zone *time.Location) string {
+	at = at.In(zone)
+	switch {
+	case at.IsZero():
+		return ""
+	case at.Second() != 0:
+		return at.Format(toTheSecond)
+	default:
+		return at.Format(toTheMinute)
+	}
+}
+
+// ToTheSecond reports whether the field of the end needs seconds: browsers want to be told.
+func (f clientForm) ToTheSecond() bool { return len(f.Value("expires_at")) > len(toTheMinute) }
 
 // formOfGrant writes what a client may do into the fields of a form.
 func formOfGrant(of clientFields, zone *time.Location) url.Values {
@@ -88,9 +107,7 @@ func formOfGrant(of clientFields, zone *time.Location) url.Values {
 			form.Set(name, "on")
 		}
 	}
-	if !of.ExpiresAt.IsZero() {
-		form.Set("expires_at", of.ExpiresAt.In(zone).Format(endForm))
-	}
+	form.Set("expires_at", endText(of.ExpiresAt, zone))
 	return form
 }
 
@@ -127,7 +144,7 @@ func (a *api) readClientForm(form url.Values, before broker.Client) (fields clie
 	if fields.GenerationsPerDay, err = wholeField(form, "generations_per_day"); err != nil {
 		return fields, err
 	}
-	if end := form.Get("expires_at"); before.ExpiresAt.IsZero() || end != before.ExpiresAt.In(a.Pages.zone).Format(endForm) {
+	if end := form.Get("expires_at"); end != endText(before.ExpiresAt, a.Pages.zone) {
 		fields.ExpiresAt, err = momentField(end, a.Pages.zone)
 	}
 	return fields, err
@@ -159,7 +176,7 @@ func momentField(text string, zone *time.Location) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	for _, layout := range []string{endForm, "2006-01-02T15:04"} {
+	for _, layout := range []string{toTheMinute, toTheSecond} {
 		if at, err := time.ParseInLocation(layout, text, zone); err == nil {
 			return at.UTC(), nil
 		}

@@ -65,7 +65,7 @@ func (v overviewView) State() stateView {
 
 // Empty reports whether nothing has been asked and nothing is stored: then the page says how to begin.
 func (v overviewView) Empty() (bool, error) {
-	if census, counted := v.a.Broker.Census(); counted && census.Links > 0 {
+	if census, counted := v.a.Broker.Census(v.ctx); counted && census.Links > 0 {
 		return false, nil
 	}
 	month, err := v.traffic(broker.Daily, 30)
@@ -73,7 +73,7 @@ func (v overviewView) Empty() (bool, error) {
 }
 
 // Example is where to send a first request.
-func (v overviewView) Example() string { return cmp.Or(v.a.PublicURL, "http://127.0.0.1:8080") }
+func (v overviewView) Example() string { return v.a.example() }
 
 // trafficView is how requests were answered.
 type trafficView struct {
@@ -150,7 +150,7 @@ func (a *api) requestsChart(c *gin.Context, _ caller) error {
 
 // Census is what stands in the store; nil before the first count.
 func (v overviewView) Census() *broker.Census {
-	census, ok := v.a.Broker.Census()
+	census, ok := v.a.Broker.Census(v.ctx)
 	if !ok {
 		return nil
 	}

@@ -1,6 +1,8 @@
 package handlers
 
 import (
+	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,52 +36,55 @@ type System struct {
 // settingsView is what settings.html shows.
 type settingsView struct {
 	Text string // that is searched for
-	Set  bool   // only what somebody has set
 
-	a *api
+	a   *api
+	ctx context.Context //nolint:containedctx // it lives as long as the request
 }
 
 // settingsPage answers GET /settings.
 func (a *api) settingsPage(c *gin.Context, who caller) error {
-	query := c.Request.URL.RawQuery
-	return a.page(c, who, "settings", settingsView{
-		Text: strings.TrimSpace(param(query, "q")), Set: param(query, "set") != "", a: a,
-	})
+	return a.page(c, who, "settings", settingsView{Text: strings.TrimSpace(param(c.Request.URL.RawQuery, "q")), a: a, ctx: c.Request.Context()})
 }
 
 // settingGroup is a section of the configuration, or an entry of one of its lists.
 type settingGroup struct {
 	Name     string // empty for what stands in none
 	Title    string // of an entry, what it calls itself
-	Settings []Setting
+	Set      []Setting
+	Defaults []Setting // which nobody set
 }
 
-// Groups are the settings that are searched for, by the section that they stand in.
+// Groups are the settings that are searched for, by the section that they stand in. Those in none come first.
 func (v settingsView) Groups() (groups []settingGroup) {
 	if v.a.Settings == nil {
 		return nil
 	}
-	wanted := strings.ToLower(v.Text)
-	all := v.a.Settings()
-	titles := make(map[string]string)
+	wanted, all := strings.ToLower(v.Text), v.a.Settings()
+	at, titles := make(map[string]int), make(map[string]string)
 	for _, s := range all {
-		if name, key := groupOf(s.Path); key == "appid" || key == "name" {
+		name, key := groupOf(s.Path)
+		if _, known := at[name]; !known {
+			at[name] = len(at)
+		}
+		if key == "appid" || key == "name" {
 			titles[name] = s.Value
 		}
 	}
+	groups = make([]settingGroup, len(at))
 	for _, s := range all {
 		name, _ := groupOf(s.Path)
 		found := strings.Contains(strings.ToLower(strings.Join([]string{s.Path, s.Value, s.Source, titles[name]}, "\n")), wanted)
-		if !found || v.Set && s.Source == SourceDefault {
-			continue
+		group := &groups[at[name]]
+		group.Name, group.Title = name, titles[name]
+		switch {
+		case !found:
+		case s.Source == SourceDefault && !s.Pending:
+			group.Defaults = append(group.Defaults, s)
+		default:
+			group.Set = append(group.Set, s)
 		}
-		if len(groups) == 0 || groups[len(groups)-1].Name != name {
-			groups = append(groups, settingGroup{Name: name, Title: titles[name]})
-		}
-		last := &groups[len(groups)-1]
-		last.Settings = append(last.Settings, s)
 	}
-	return groups
+	return slices.DeleteFunc(groups, func(g settingGroup) bool { return len(g.Set)+len(g.Defaults) == 0 })
 }
 
 // groupOf cuts a path where its section ends: tls and cert_file, apps[0] and token_source.url.
@@ -96,34 +101,34 @@ func (s Setting) IsDefault() bool { return s.Source == SourceDefault }
 
 // System is what runs; nil if nobody says.
 func (v settingsView) System() *System {
-	if v.a.Config.System == nil {
+	if v.a.System == nil {
 		return nil
 	}
-	system := v.a.Config.System()
+	system := v.a.System()
 	return &system
 }
 
 // Version is that of the program.
-func (v settingsView) Version() Version { return v.a.Config.Version }
+func (v settingsView) Version() Version { return v.a.Version }
 
 // Uptime is since when the program runs.
 func (v settingsView) Uptime(system *System) time.Duration { return v.a.Clock().Sub(system.StartedAt) }
 
-// Links is how many stand in the store; nil before the first count.
-func (v settingsView) Links() *int {
-	census, ok := v.a.Broker.Census()
+// Census is what stands in the store; nil before the first count.
+func (v settingsView) Census() *broker.Census {
+	census, ok := v.a.Broker.Census(v.ctx)
 	if !ok {
 		return nil
 	}
-	return &census.Links
+	return &census
 }
 
 // HasFile reports whether the store can be copied.
-func (v settingsView) HasFile() bool { return v.a.Config.Backups != nil }
+func (v settingsView) HasFile() bool { return v.a.Backups != nil }
 
 // Backups are the copies that are kept.
 func (v settingsView) Backups() ([]Backup, error) {
-	backups, err := v.a.Config.Backups.List()
+	backups, err := v.a.Backups.List()
 	if err != nil {
 		return nil, broker.Errorf(broker.StoreFailed, "listing the backups: %w", err)
 	}

@@ -15,11 +15,12 @@ import (
 const adminPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// pagesShown are the addresses of all pages, as {name} of a route is filled in.
+// pagesShown are the addresses of all pages, as {name} and {slug} of a route are filled in.
 func (w *world) pagesShown() (paths []string) {
+	w.put("stored", `{"app":"`+appA+`","path":"p"}`)
 	for _, r := range handlers.RoutesOf("admin") {
 		if r.Page && r.Method == http.MethodGet && r.Role == "admin" {
-			paths = append(paths, strings.ReplaceAll(r.Path, "{name}", "shop"))
+			paths = append(paths, strings.NewReplacer("{name}", "shop", "{slug}", "stored").Replace(r.Path))
 		}
 	}
 	return append(paths, "/login", "/nowhere")

@@ -125,6 +125,12 @@ func newWorldWith(t testing.TB, store broker.Store, apps ...broker.App) *world {
 		Version: version, PublicURL: "https://go.example.com", Pages: readPages(t),
 		Ready: func(context.Context) ([]string, error) { return nil, nil }, Backups: &backups{},
 	}
+	w.config.BatchDesk = handlers.NewBatchDesk(t.TempDir())
+	t.Cleanup(func() {
+		if err := w.config.BatchDesk.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
 	w.listen()
 	return w
 }

@@ -89,8 +89,14 @@ func ErrCodes() map[int]broker.Code {
 	for errcode, r := range tokenRefusals {
 		codes[errcode] = r.code
 	}
-	for errcode, r := range linkRefusals {
-		codes[errcode] = r.code
+	tables := []map[int]refusal{linkRefusals, inquiryRefusals}
+	for _, made := range recipes {
+		tables = append(tables, made.refusals)
+	}
+	for _, table := range tables {
+		for errcode, r := range table {
+			codes[errcode] = r.code
+		}
 	}
 	return codes
 }

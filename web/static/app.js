@@ -49,7 +49,7 @@ class Live {
     if (document.hidden) return; // visibilitychange goes on
     try {
       const html = await fetchPage(this.element.dataset.live);
-      if (html !== null && html !== this.html) {
+      if (html !== null && html !== this.html && !dialog?.open) { // what a question is about must not go
         swap(this.element, html);
         this.html = html;
       }
