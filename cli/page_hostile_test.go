@@ -89,8 +89,14 @@ func testHostile(t *testing.T, b *browser) {
 func (x *tab) typesHostile() {
 	x.t.Helper()
 	for _, field := range []struct{ page, name, shown string }{
-		{"/links", "q", "#rows"}, {"/aliases", "q", "#rows"}, {"/audit", "q", "#entries"}, {"/settings", "q", "#settings"},
-		{"/tester", "path", "#plan"}, {"/tester", "query", "#plan"}, {"/aliases/new", "path", "#lint"}, {"/aliases/new", "query", "#lint"},
+		{"/links", "q", "#rows"},
+		{"/aliases", "q", "#rows"},
+		{"/audit", "q", "#entries"},
+		{"/settings", "q", "#settings"},
+		{"/tester", "path", "#plan"},
+		{"/tester", "query", "#plan"},
+		{"/aliases/new", "path", "#lint"},
+		{"/aliases/new", "query", "#lint"},
 	} {
 		x.visit(field.page)
 		for _, text := range hostileTexts {
