@@ -3,6 +3,7 @@ package cli_test
 import (
 	"encoding/csv"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -72,7 +73,7 @@ func testHostile(t *testing.T, b *browser) {
 			x.shows(text, path)
 		}
 	}
-	for _, text := range append(append(hostileTexts[:len(hostileTexts):len(hostileTexts)], hostilePaths...), "100% &amp; \x00\xff") {
+	for _, text := range append(slices.Clone(hostileTexts), hostilePaths[0], hostilePaths[len(hostilePaths)-1], "100% &amp; \x00\xff") {
 		escaped := url.QueryEscape(text)
 		for _, path := range []string{
 			"/login?next=", "/links?q=", "/links?sort=", "/links?asked_by=", "/links?cursor=", "/aliases?q=", "/aliases?tag=", "/audit?actor=",
