@@ -12,7 +12,7 @@ COUNT     ?= 1
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-8s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-11s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: ## serve against a fake WeChat on this machine
@@ -62,6 +62,13 @@ golden: ## write the golden files anew; read the diff before you commit it
 	GOLDEN=update $(GO) test ./...
 	git status --short -- '*testdata*'
 
+# Pictures are taken in Chromium of a sandbox with a past; docs/screenshots has the four of the README.
+.PHONY: screenshots
+screenshots: ## take pictures of every page of the admin page, into screenshots/
+	mkdir -p screenshots docs/screenshots
+	CI=true SCREENSHOTS=$(CURDIR)/screenshots $(GO) test -count=1 -timeout 20m -run '^TestPage$$/^every_page' ./cli
+	cp $(addprefix screenshots/,overview.png links.png alias.png phone.png) docs/screenshots/
+
 .PHONY: build
 build: ## build one static binary, bin/linkbroker
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X linkbroker/cli.version=$(VERSION)' -o bin/linkbroker .
@@ -72,7 +79,7 @@ vuln: ## look for known vulnerabilities in what is called
 
 .PHONY: clean
 clean: ## delete what was built
-	rm -rf bin dist coverage.out coverage.html
+	rm -rf bin dist screenshots coverage.out coverage.html
 
 .PHONY: print-golangci
 print-golangci:

@@ -3,6 +3,7 @@ package cli_test
 import (
 	"encoding/csv"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -72,7 +73,7 @@ func testHostile(t *testing.T, b *browser) {
 			x.shows(text, path)
 		}
 	}
-	for _, text := range append(append(hostileTexts[:len(hostileTexts):len(hostileTexts)], hostilePaths...), "100% &amp; \x00\xff") {
+	for _, text := range append(slices.Clone(hostileTexts), hostilePaths[0], hostilePaths[len(hostilePaths)-1], "100% &amp; \x00\xff") {
 		escaped := url.QueryEscape(text)
 		for _, path := range []string{
 			"/login?next=", "/links?q=", "/links?sort=", "/links?asked_by=", "/links?cursor=", "/aliases?q=", "/aliases?tag=", "/audit?actor=",
@@ -89,8 +90,14 @@ func testHostile(t *testing.T, b *browser) {
 func (x *tab) typesHostile() {
 	x.t.Helper()
 	for _, field := range []struct{ page, name, shown string }{
-		{"/links", "q", "#rows"}, {"/aliases", "q", "#rows"}, {"/audit", "q", "#entries"}, {"/settings", "q", "#settings"},
-		{"/tester", "path", "#plan"}, {"/tester", "query", "#plan"}, {"/aliases/new", "path", "#lint"}, {"/aliases/new", "query", "#lint"},
+		{"/links", "q", "#rows"},
+		{"/aliases", "q", "#rows"},
+		{"/audit", "q", "#entries"},
+		{"/settings", "q", "#settings"},
+		{"/tester", "path", "#plan"},
+		{"/tester", "query", "#plan"},
+		{"/aliases/new", "path", "#lint"},
+		{"/aliases/new", "query", "#lint"},
 	} {
 		x.visit(field.page)
 		for _, text := range hostileTexts {

@@ -222,7 +222,7 @@ func (s *seed) shopClients() {
 func (s *seed) shopAliases() {
 	s.t.Helper()
 	for i, alias := range []broker.Alias{
-		{Slug: "autumn-sale", Title: "Autumn sale, posters in all shops", Tags: []string{"poster", "sale"}, Target: broker.Target{Path: "pages/event/signup", Query: "event=1037&channel=poster"}},
+		{Slug: "autumn-sale", Title: "秋季促销海报", Tags: []string{"poster", "sale"}, Target: broker.Target{Path: "pages/event/signup", Query: "event=1037&channel=poster"}},
 		{Slug: "card", Title: "会员卡", Tags: []string{"receipt"}, Target: broker.Target{Path: "pages/member/card"}},
 		{Slug: "live", Title: "Live room of the week", Target: broker.Target{Path: "packages/live/room", Query: "room_id=1074"}},
 		{Slug: "menu", Title: "Menu on the tables", Tags: []string{"table"}, Target: broker.Target{Path: "pages/shop/index"}},

@@ -13,6 +13,7 @@ func TestPage(t *testing.T) {
 		"a key logs in, and a logout ends it":                         testLogin,
 		"a miss becomes a hit while somebody watches":                 testOverviewLives,
 		"language and colours are chosen and kept":                    testPreferences,
+		"all but what is live works without scripts":                  testWithoutScript,
 		"everything is reached and done by keyboard":                  testKeyboard,
 		"every page is accessible, fits a phone and obeys its policy": testTour,
 		"one link is found among 100,000, and acted on":               testLinks,

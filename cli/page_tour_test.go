@@ -66,6 +66,7 @@ func testTour(t *testing.T, b *browser) {
 				for sight, path := range sights {
 					x.look(axe, rules, path, sight+"-"+scheme+"-"+language)
 				}
+				x.unrolls(axe, rules, "menu-"+scheme+"-"+language)
 			}
 		})
 	}
@@ -119,6 +120,18 @@ func (x *tab) look(axe, rules, path, name string) {
 	x.do("reloading", chromedp.Reload())
 	x.shoot(name, "390")
 	x.isFine()
+}
+
+// unrolls opens the menu of a phone.
+func (x *tab) unrolls(axe, rules, name string) {
+	x.t.Helper()
+	x.visit("/")
+	x.click(".menu")
+	x.until("the menu is there", `document.querySelector("#side").matches(":popover-open")`)
+	x.isAccessible(axe, rules, name)
+	x.shoot(name, "390")
+	x.click(`#side a[href="/links"]`)
+	x.isAt("/links")
 }
 
 // unfold shows what is folded away.

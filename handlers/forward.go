@@ -70,6 +70,8 @@ func CheckForwarded(path string) error {
 		return errors.New("must be paths of WeChat's interface such as /wxa/getwxacodeunlimit, without a query or a pattern")
 	case slices.Contains(neverForwarded, lower) || strings.HasPrefix(lower, "/cgi-bin/component/"):
 		return errors.New("names a call that generates links, which would go past the daily quota kept here, or that gives tokens away")
+	case strings.HasPrefix(lower, "/sns/"):
+		return errors.New("names a call with another credential than the mini program's token: it carries the AppSecret, or a visitor's token")
 	case slices.Contains([]string{"api", "k", "l", "openapi"}, first):
 		return errors.New("names an address that means something else here")
 	}
@@ -173,11 +175,12 @@ func outgoing(ctx context.Context, c *gin.Context, path string) (*http.Request, 
 	return out, nil
 }
 
-// notForwardedParams say in whose name a call is made, which is said here: the caller's own credentials, and the app that
-// the open interface service takes beside, or instead of, the one that it knows.
+// notForwardedParams say in whose name a call is made, which is said here: the caller's own credentials (an SDK has its
+// API key in the place of the secret), and the app that the open interface service takes beside, or instead of, the one
+// that it knows.
 //
 //nolint:gochecknoglobals // a constant table
-var notForwardedParams = []string{"access_token", "cloudbase_access_token", "from_appid"}
+var notForwardedParams = []string{"access_token", "cloudbase_access_token", "from_appid", "secret"}
 
 // withoutCredential takes out of a raw query what says who asks, and leaves the rest as it is.
 func withoutCredential(query string) (string, error) {

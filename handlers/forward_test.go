@@ -273,6 +273,7 @@ func TestCheckForwarded(t *testing.T) {
 		"", "/", "wxa/x", "/wxa", "/wxa/", "//wxa/x", "/wxa//x", "/wxa/./x", "/wxa/../x", "/wxa/x?y", "/wxa/x*", "/wxa/%67enerate_urllink", "/wxa/x y",
 		"/wxa/generate_urllink/.", "/cgi-bin/./token", "/wxa/.x", "/wxa/generate_urllink", "/WXA/GENERATE_URLLINK", "/wxa/generatescheme", "/wxa/generatenfcscheme", "/wxa/genwxashortlink",
 		"/cgi-bin/token", "/cgi-bin/stable_token", "/cgi-bin/component/api_authorizer_token",
+		"/sns/jscode2session", "/SNS/userinfo",
 		"/api/v1/links", "/k/key/wxa/x", "/l/slug", "/openapi/urllink.generate",
 	} {
 		if handlers.CheckForwarded(path) == nil {

@@ -113,11 +113,18 @@ type difference struct{ Name, Yours, Stored string }
 // differences says what stands otherwise in the store.
 func (f aliasForm) differences(stored aliasForm) (all []difference) {
 	for _, d := range []difference{
-		{"path", f.Path, stored.Path}, {"query", f.Query, stored.Query}, {"app", f.App, stored.App}, {"env", f.Env, stored.Env},
-		{"title", f.Title, stored.Title}, {"tags", f.Tags, stored.Tags},
-		{"starts_at", f.StartsAt, stored.StartsAt}, {"ends_at", f.EndsAt, stored.EndsAt},
-		{"fallback_url", f.FallbackURL, stored.FallbackURL}, {"visit_limit", f.VisitLimit, stored.VisitLimit},
-		{"splice", mark(f.Splice), mark(stored.Splice)}, {"disabled", mark(f.Disabled), mark(stored.Disabled)},
+		{"path", f.Path, stored.Path},
+		{"query", f.Query, stored.Query},
+		{"app", f.App, stored.App},
+		{"env", f.Env, stored.Env},
+		{"title", f.Title, stored.Title},
+		{"tags", f.Tags, stored.Tags},
+		{"starts_at", f.StartsAt, stored.StartsAt},
+		{"ends_at", f.EndsAt, stored.EndsAt},
+		{"fallback_url", f.FallbackURL, stored.FallbackURL},
+		{"visit_limit", f.VisitLimit, stored.VisitLimit},
+		{"splice", mark(f.Splice), mark(stored.Splice)},
+		{"disabled", mark(f.Disabled), mark(stored.Disabled)},
 	} {
 		if d.Yours != d.Stored {
 			all = append(all, d)

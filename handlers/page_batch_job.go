@@ -228,7 +228,7 @@ func (j *batchJob) count(answer broker.Answer, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	t := &j.tally
-	t.batchSummary.count(answer, err)
+	t.count(answer, err)
 	now := j.api.Clock()
 	took := now.Sub(t.told)
 	if took < time.Second {
