@@ -24,7 +24,8 @@ type lines struct {
 	done  bool   // it was the last
 }
 
-// openLines sees which of both it is. Any whitespace may stand before the first value.
+// openLines sees which of both it is. Any whitespace may stand before the first value, and a byte order mark
+// before that.
 func openLines(body io.Reader, size, most int) (*lines, error) {
 	l := &lines{in: bufio.NewReaderSize(body, max(size+2, 4<<10)), most: most, size: size} // a value and the end of its line
 	for space := 0; ; space++ {
@@ -34,6 +35,9 @@ func openLines(body io.Reader, size, most int) (*lines, error) {
 			return nil, broker.Errorf(emptyBody, "the body is empty: send one JSON object a line, or an array of them")
 		case err != nil:
 			return nil, err
+		case space == 0 && begin[0] == byteOrderMark[0] && l.isMarked():
+			_, _ = l.in.Discard(len(byteOrderMark))
+			continue
 		case isSpace(begin[0]) && space < size:
 			_, _ = l.in.Discard(1)
 			if begin[0] == '\n' {
@@ -48,6 +52,12 @@ func openLines(body io.Reader, size, most int) (*lines, error) {
 		}
 		return l, nil
 	}
+}
+
+// isMarked reports whether a byte order mark stands here, as Windows writes it.
+func (l *lines) isMarked() bool {
+	begin, _ := l.in.Peek(len(byteOrderMark)) // what is too short is none
+	return bytes.Equal(begin, byteOrderMark)
 }
 
 func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }

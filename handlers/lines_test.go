@@ -39,6 +39,29 @@ func TestALineMayHaveItsWholeSize(t *testing.T) {
 	}
 }
 
+func TestThereAreAtMostSoManyLines(t *testing.T) {
+	for name, bodies := range map[string][2]string{"NDJSON": {"{}\n{}\n\n", "{}\n{}\n\n{}"}, "an array": {"[{},{},{}]", "[{},{},{},7]"}} {
+		if values, _, err := handlers.Lines(strings.NewReader(bodies[0]), 100, 3); !errors.Is(err, io.EOF) {
+			t.Errorf("%s of so many: %q, %v", name, values, err)
+		}
+		if values, _, err := handlers.Lines(strings.NewReader(bodies[1]), 100, 3); err == nil || !strings.Contains(err.Error(), "more than 3 lines") {
+			t.Errorf("%s of more: %q, %v", name, values, err)
+		}
+	}
+}
+
+// TestAByteOrderMarkIsNoLine takes what Windows writes.
+func TestAByteOrderMarkIsNoLine(t *testing.T) {
+	for _, body := range []string{"\uFEFF{\"path\":\"p\"}\r\n", "\uFEFF[{\"path\":\"p\"}]"} {
+		if values, _, err := handlers.Lines(iotest.OneByteReader(strings.NewReader(body)), 100, 0); len(values) != 1 || !errors.Is(err, io.EOF) {
+			t.Errorf("%q: %q, %v", body, values, err)
+		}
+	}
+	if _, _, err := handlers.Lines(strings.NewReader("\uFEFF"), 100, 0); err == nil || errors.Is(err, io.EOF) {
+		t.Errorf("a mark alone: %v", err)
+	}
+}
+
 func TestAPanicOverALineIsADefectAndNoEnd(t *testing.T) {
 	err := handlers.Guarded(func() error { panic("oh dear") })
 	if !errors.Is(err, broker.Internal) || !strings.Contains(err.Error(), "oh dear") {

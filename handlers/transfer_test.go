@@ -440,8 +440,9 @@ func TestWhoHangsUpOnAnExportHasHadIt(t *testing.T) {
 		if _, err := io.ReadFull(s.conn, make([]byte, 20_000)); err != nil {
 			t.Fatal(err)
 		}
-		s.stop(t)
+		_ = s.conn.Close()
 		synctest.Wait()
+		s.stop(t)
 		e := w.audit()
 		if len(e) != 1 || e[0].Action != "link.export" || !regexp.MustCompile(`^ndjson: [1-9]\d* links; it may have been done: hung_up$`).MatchString(e[0].Detail) {
 			t.Errorf("the audit has %+v", e)
