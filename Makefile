@@ -36,7 +36,7 @@ lint: ## see that format, vet and linters have nothing to say
 
 .PHONY: test
 test: ## run all tests with the race detector, in random order
-	$(GO) test -race -shuffle=on ./...
+	$(GO) test -race -shuffle=on -timeout 20m $(if $(SKIP),-skip '$(SKIP)') ./...
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (1m)

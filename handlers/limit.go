@@ -100,13 +100,13 @@ const codeCost = 10
 // limitCode counts a code against a rate of its own: as many at once as other requests, so that a page can show many.
 func (a *api) limitCode(c *gin.Context) error { return a.limitAddressIn(c, a.limiters.codes, codeCost) }
 
-func (a *api) limitAddressIn(c *gin.Context, limiter *broker.Limiter[netip.Prefix], cost int64) error {
+func (a *api) limitAddressIn(c *gin.Context, limiter *broker.Limiter[netip.Prefix], cost int) error {
 	rate := a.limits().AddressRequestsPerSecond
 	if rate <= 0 {
 		return nil
 	}
 	limit := perSecond(rate)
-	limit.Per = time.Duration(cost * int64(limit.Per))
+	limit.Per *= time.Duration(cost)
 	ok, left, after := limiter.Take(a.address(c), limit, a.Clock())
 	writeLimit(c.Writer.Header(), "address", limit, left)
 	if !ok {
