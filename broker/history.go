@@ -145,30 +145,36 @@ func (t *tally) take(all counted, series string) {
 	}
 }
 
-func (h *history) putBack(series string, counts map[string]uint64) {
+func (h *history) putBack(bite []string, taken counted) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.unwritten == nil {
 		h.unwritten = make(counted)
 	}
-	for what, n := range counts {
-		h.unwritten.add(series, what, n)
+	for _, series := range bite {
+		for what, n := range taken[series] {
+			h.unwritten.add(series, what, n)
+		}
 	}
 }
 
 // flushHistory writes what was counted, to the hour and the day in which it is written.
 func (b *Broker) flushHistory(ctx context.Context) error {
 	hour := b.clock().UTC().Truncate(time.Hour)
+	taken := b.history.take()
 	var err error
-	for series, counts := range b.history.take() {
+	for bite := range slices.Chunk(slices.Collect(maps.Keys(taken)), touchBite/2) { // each is two records
+		var stats []Stat
+		for _, series := range bite {
+			stats = append(stats,
+				Stat{Series: series, Grain: Hourly, At: hour, Counts: taken[series]},
+				Stat{Series: series, Grain: Daily, At: dayOf(hour), Counts: taken[series]})
+		}
 		if err == nil {
-			err = b.addStats(ctx, []Stat{
-				{Series: series, Grain: Hourly, At: hour, Counts: counts},
-				{Series: series, Grain: Daily, At: dayOf(hour), Counts: counts},
-			})
+			err = b.addStats(ctx, stats)
 		}
 		if err != nil {
-			b.history.putBack(series, counts)
+			b.history.putBack(bite, taken)
 		}
 	}
 	return err
