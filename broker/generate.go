@@ -124,15 +124,17 @@ type calls struct {
 	spent bool // one of them may have generated a link
 }
 
-// shortestCall is the share of the deadline that must be left for a call, half a second of four: a unit spent on one that
-// is cut off is wasted.
-func (p Policy) shortestCall() time.Duration { return p.Deadline / 8 }
+// latestCall is when a call may begin at the latest: an eighth of the deadline must be left for it, half a second of four,
+// for a unit spent on one that is cut off is wasted.
+func (b *Broker) latestCall(ctx context.Context) time.Time {
+	end, _ := ctx.Deadline()
+	return end.Add(-b.policy.Deadline / 8)
+}
 
 // callUntilAnswered calls WeChat, and again after what may pass, within the flight's deadline and the app's budget
 // of retries. Each attempt waits for its turn and takes its own unit of quota.
 func (b *Broker) callUntilAnswered(ctx context.Context, w want, urgent <-chan struct{}) (made Generated, n calls, err error) {
-	end, _ := ctx.Deadline()
-	latest := end.Add(-b.policy.shortestCall()) // that a call may begin
+	latest := b.latestCall(ctx)
 	for wait := 100 * time.Millisecond; ; wait *= 2 {
 		if err := w.app.pace.wait(ctx, b.clock, latest, urgent); err != nil {
 			return Generated{}, n, err

@@ -115,9 +115,7 @@ func (b *Broker) query(ctx context.Context, app *app, call func(context.Context)
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.policy.Deadline)
 	defer cancel()
-	end, _ := ctx.Deadline()
-	latest := end.Add(-b.policy.shortestCall())
-	if err := app.pace.wait(ctx, b.clock, latest, nil); err != nil {
+	if err := app.pace.wait(ctx, b.clock, b.latestCall(ctx), nil); err != nil {
 		return err
 	}
 	sent := b.clock()
