@@ -119,25 +119,26 @@ func stateOf(alias broker.Alias, now time.Time) string {
 	}
 }
 
+// aliasParams are the parameters of listAliases.
+//
+//nolint:gochecknoglobals // a constant table
+var aliasParams = map[string]func(q *broker.AliasQuery, value string) error{
+	"q":      func(q *broker.AliasQuery, v string) error { q.Text = v; return nil },
+	"app":    func(q *broker.AliasQuery, v string) error { q.App = v; return nil },
+	"tag":    func(q *broker.AliasQuery, v string) error { q.Tag = v; return nil },
+	"cursor": func(q *broker.AliasQuery, v string) error { q.Cursor = v; return nil },
+	"limit":  func(q *broker.AliasQuery, v string) (err error) { q.Limit, err = parseLimit(v); return err },
+}
+
 // listAliases answers GET /api/v1/aliases.
 func (a *api) listAliases(c *gin.Context, _ caller) error {
 	var q broker.AliasQuery
-	err := eachParam(c.Request.URL.RawQuery, func(name, value string) (err error) {
-		switch name {
-		case "q":
-			q.Text = value
-		case "app":
-			q.App = value
-		case "tag":
-			q.Tag = value
-		case "cursor":
-			q.Cursor = value
-		case "limit":
-			q.Limit, err = parseLimit(value)
-		default:
-			err = broker.Errorf(malformed, "unknown parameter %q", name)
+	err := eachParam(c.Request.URL.RawQuery, func(name, value string) error {
+		set, ok := aliasParams[name]
+		if !ok {
+			return broker.Errorf(malformed, "unknown parameter %q", name)
 		}
-		return err
+		return set(&q, value)
 	})
 	if err != nil {
 		return err

@@ -53,17 +53,11 @@ func (a *api) exportAliases(as form) func(*gin.Context, caller) error {
 	return func(c *gin.Context, _ caller) error {
 		var q broker.AliasQuery
 		err := eachParam(c.Request.URL.RawQuery, func(name, value string) error {
-			switch name {
-			case "q":
-				q.Text = value
-			case "app":
-				q.App = value
-			case "tag":
-				q.Tag = value
-			default:
+			set, ok := aliasParams[name]
+			if !ok || name == "limit" || name == "cursor" {
 				return broker.Errorf(malformed, "unknown parameter %q", name)
 			}
-			return nil
+			return set(&q, value)
 		})
 		if err != nil {
 			return err
