@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -35,10 +36,19 @@ type pageUsesView struct {
 	Uses  uint64 `json:"uses"`
 }
 
+// census gives a copy of what was counted last; nil before the first count.
+func (a *api) census(ctx context.Context) *broker.Census {
+	census, ok := a.Broker.Census(ctx)
+	if !ok {
+		return nil
+	}
+	return &census
+}
+
 // showCensus answers GET /api/v1/census.
 func (a *api) showCensus(c *gin.Context, _ caller) error {
-	census, ok := a.Broker.Census(c.Request.Context())
-	if !ok {
+	census := a.census(c.Request.Context())
+	if census == nil {
 		return broker.Errorf(broker.NotFound, "nothing has been counted yet: run the job census, or wait for it")
 	}
 	left := census.ByTimeLeft

@@ -162,10 +162,7 @@ func (v linksView) Export() string {
 
 // Census is what stands in the store; nil before the first count.
 func (v linksView) Census() *broker.Census {
-	if census, ok := v.a.Broker.Census(v.ctx); ok {
-		return &census
-	}
-	return nil
+	return v.a.census(v.ctx)
 }
 
 // Example is where to send a first request.

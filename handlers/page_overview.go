@@ -65,7 +65,7 @@ func (v overviewView) State() stateView {
 
 // Empty reports whether nothing has been asked and nothing is stored: then the page says how to begin.
 func (v overviewView) Empty() (bool, error) {
-	if census, counted := v.a.Broker.Census(v.ctx); counted && census.Links > 0 {
+	if census := v.a.census(v.ctx); census != nil && census.Links > 0 {
 		return false, nil
 	}
 	month, err := v.traffic(broker.Daily, 30)
@@ -150,12 +150,11 @@ func (a *api) requestsChart(c *gin.Context, _ caller) error {
 
 // Census is what stands in the store; nil before the first count.
 func (v overviewView) Census() *broker.Census {
-	census, ok := v.a.Broker.Census(v.ctx)
-	if !ok {
-		return nil
+	census := v.a.census(v.ctx)
+	if census != nil {
+		census.Pages = census.Pages[:min(len(census.Pages), mostTop)]
 	}
-	census.Pages = census.Pages[:min(len(census.Pages), mostTop)]
-	return &census
+	return census
 }
 
 // mostTop is how many of the pages and clients with the most requests are shown.

@@ -116,11 +116,7 @@ func (v settingsView) Uptime(system *System) time.Duration { return v.a.Clock().
 
 // Census is what stands in the store; nil before the first count.
 func (v settingsView) Census() *broker.Census {
-	census, ok := v.a.Broker.Census(v.ctx)
-	if !ok {
-		return nil
-	}
-	return &census
+	return v.a.census(v.ctx)
 }
 
 // HasFile reports whether the store can be copied.
