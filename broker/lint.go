@@ -59,7 +59,12 @@ func lintPath(path string) []Finding {
 	if len(path) > maxPath {
 		return []Finding{{Rule: PathTooLong, Field: "path", What: strconv.Itoa(len(path))}}
 	}
-	return lintCharacters("path", path, func(c byte) Rule {
+	return lintCharacters("path", path, &pathRules)
+}
+
+// pathRules and queryRules say what is wrong with a character; empty = nothing.
+var (
+	pathRules = rulesOf(func(c byte) Rule {
 		switch {
 		case c == '?':
 			return PathQuestionMark
@@ -69,16 +74,24 @@ func lintPath(path string) []Finding {
 			return ""
 		}
 	})
-}
-
-// lintQuery gives what refuses a query for its characters.
-func lintQuery(name, query string) []Finding {
-	return lintCharacters(name, query, func(c byte) Rule {
+	queryRules = rulesOf(func(c byte) Rule {
 		if queryAlphabet[c] {
 			return ""
 		}
 		return QueryCharacter
 	})
+)
+
+func rulesOf(rule func(c byte) Rule) (rules [256]Rule) {
+	for c := range rules {
+		rules[c] = rule(byte(c))
+	}
+	return rules
+}
+
+// lintQuery gives what refuses a query for its characters.
+func lintQuery(name, query string) []Finding {
+	return lintCharacters(name, query, &queryRules)
 }
 
 // lintLength gives what refuses a query in its canonical form.
@@ -94,9 +107,9 @@ const maxFindings = 10
 
 // lintCharacters complains of each wrong character of a field, once for each kind. For a good field it allocates nothing:
 // every request passes here.
-func lintCharacters(name, field string, broken func(c byte) Rule) (found []Finding) {
+func lintCharacters(name, field string, rules *[256]Rule) (found []Finding) {
 	for i, c := range field {
-		rule := broken(field[i])
+		rule := rules[field[i]]
 		if rule == "" {
 			continue
 		}
