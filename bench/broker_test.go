@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"linkbroker/broker"
-	"linkbroker/cache"
 )
 
 const appid = "wx0123456789abcdef"
@@ -52,9 +51,9 @@ func BenchmarkKey(b *testing.B) {
 	}
 }
 
+// BenchmarkGetHit is a hit in the domain, over the store and its memory layer as serve has them.
 func BenchmarkGetHit(b *testing.B) {
-	store := cache.NewMemory()
-	broker := newBroker(b, store)
+	broker := newBroker(b, openStore(b))
 	for i := range 1000 {
 		if _, err := broker.Get(b.Context(), request(i)); err != nil {
 			b.Fatal(err)

@@ -59,7 +59,7 @@ func (b *Broker) PlanBatch(ctx context.Context, requests iter.Seq2[Request, erro
 func (b *Broker) getPatiently(ctx context.Context, req Request) (answer Answer, err error) {
 	defer func() { b.answered(&req, &answer, err) }()
 	for until := b.clock().Add(batchPatience); ; {
-		answer, err = b.get(ctx, req)
+		err = b.get(ctx, &req, &answer)
 		e, ok := errors.AsType[*Error](err)
 		if !ok || e.Code != Busy && e.Code != RateLimited {
 			return answer, err

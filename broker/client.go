@@ -64,16 +64,16 @@ func (d *KeyDigest) UnmarshalText(text []byte) error {
 func DigestKey(key string) KeyDigest { return sha256.Sum256([]byte(key)) }
 
 // Enabled reports whether the client may ask at the moment.
-func (c Client) Enabled(now time.Time) bool {
+func (c *Client) Enabled(now time.Time) bool {
 	return !c.Disabled && (c.ExpiresAt.IsZero() || now.Before(c.ExpiresAt)) &&
 		slices.ContainsFunc(c.Keys, func(k ClientKey) bool { return k.live(now) })
 }
 
 // Configured reports whether the client stands in the configuration, where alone it can be changed.
-func (c Client) Configured() bool { return c.CreatedAt.IsZero() }
+func (c *Client) Configured() bool { return c.CreatedAt.IsZero() }
 
 // MayUse reports whether the client may use the app.
-func (c Client) MayUse(app string) bool {
+func (c *Client) MayUse(app string) bool {
 	return len(c.Grant.Apps) == 0 || slices.Contains(c.Grant.Apps, app)
 }
 

@@ -417,7 +417,7 @@ func TestThePatternsOfAClientAreCompiledOnce(t *testing.T) {
 	client, _, _ := openClients(t, cache.NewMemory(), shop).ByKey(shopKey, time.Unix(0, 0))
 	target := broker.Target{App: appid, Path: "pages/a", Query: "id=7"}
 	allocs := testing.AllocsPerRun(100, func() {
-		if err := client.Grant.Permits(target, false); err != nil {
+		if err := client.Grant.Permits(&target, false); err != nil {
 			t.Error(err)
 		}
 	})

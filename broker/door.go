@@ -74,7 +74,7 @@ func (w want) needsMoreThan(f *flight, now time.Time) bool {
 	case f.err != nil:
 		return w.purpose.before(f.purpose)
 	}
-	return !w.satisfiedBy(f.result.link, now)
+	return !w.satisfiedBy(&f.result.link, now)
 }
 
 // enter finds the flight for a key or begins one.

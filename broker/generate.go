@@ -16,7 +16,7 @@ func (b *Broker) generate(ctx context.Context, w want, urgent <-chan struct{}) (
 	began := b.clock()
 	if !w.app.NeverShare {
 		switch link, stored, err := b.find(ctx, w.key); {
-		case err == nil && w.satisfiedBy(link, began):
+		case err == nil && w.satisfiedBy(&link, began):
 			return result{link: link, found: true, stored: stored}, nil
 		case err != nil && !errors.Is(err, NotFound), err != nil && w.purpose == Prewarming && !w.replaces.IsZero():
 			return result{}, err // deleted since it was found to be due

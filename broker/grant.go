@@ -44,7 +44,7 @@ const defaultLongest = 64
 
 // Permits reports with an error why a request for a normalised target is not the client's to make. What can be varied
 // without end is no stranger's to choose, or each variant would cost a generation.
-func (c *Client) Permits(t Target, signed bool) error {
+func (c *Client) Permits(t *Target, signed bool) error {
 	switch {
 	case !c.Publishable:
 	case t.Scope != "":
@@ -62,7 +62,7 @@ func (c *Client) Permits(t Target, signed bool) error {
 }
 
 // Permits reports with an error why a request for a normalised target is not within the grant.
-func (g Grant) Permits(t Target, signed bool) error {
+func (g *Grant) Permits(t *Target, signed bool) error {
 	switch {
 	case len(g.Apps) > 0 && !slices.Contains(g.Apps, t.App):
 		return Errorf(Forbidden, "the key is not for this mini program")

@@ -200,7 +200,7 @@ func FuzzPathRule(f *testing.F) {
 		if grant.Check() != nil {
 			t.Skip("not a pattern")
 		}
-		permitted := grant.Permits(broker.Target{App: appid, Path: page}, false) == nil
+		permitted := grant.Permits(&broker.Target{App: appid, Path: page}, false) == nil
 		literal := !strings.Contains(pattern, "*")
 		if literal && permitted != (strings.TrimLeft(pattern, "/") == page) {
 			t.Errorf("pattern %q, page %q: %v", pattern, page, permitted)

@@ -125,7 +125,7 @@ func (t Target) Accounts() []Account {
 }
 
 // permit refuses what targets of the kind cannot ask for. The fields themselves are in order by now.
-func (r *kindRules) permit(t Target) error {
+func (r *kindRules) permit(t *Target) error {
 	switch {
 	case !r.cloudBase && t.CloudBase != nil:
 		return Errorf(InvalidArgument, "cloud_base means nothing for kind %s", t.Kind)

@@ -70,5 +70,6 @@ func (b *Broker) Renew(ctx context.Context, key Key) (Answer, error) {
 
 // renewal is wanted in place of a link.
 func renewal(app *app, link Link, purpose Purpose) want {
-	return want{app: app, target: link.Target, key: link.Key, replaces: link.GeneratedAt, purpose: purpose}
+	same := &reading{app: app, rules: link.Target.Kind.rules(), target: link.Target, key: link.Key}
+	return want{reading: same, replaces: link.GeneratedAt, purpose: purpose}
 }

@@ -24,32 +24,36 @@ type Plan struct {
 func (b *Broker) Plan(ctx context.Context, req Request) (Plan, error) {
 	now := b.clock()
 	plan := Plan{Findings: req.lint(now)}
-	w, _, err := b.want(req, now)
+	var r reading
+	err := b.read(&r, &req, now)
+	if err == nil && req.Client != nil {
+		err = r.permittedTo(req.Client, req.Signed)
+	}
 	if err != nil {
 		return plan.refused(err), err
 	}
-	plan.Target, plan.Key, plan.CQ, plan.Unspliced, plan.LeastLife = w.target, w.key, w.cq, w.unspliced, w.leastLife
-	if w.unspliced != "" {
-		plan.Findings = append(plan.Findings, Finding{Rule: CQUnused, Field: "query", What: w.unspliced})
+	plan.Target, plan.Key, plan.CQ, plan.Unspliced, plan.LeastLife = r.target, r.key, r.cq, r.unspliced, r.leastLife
+	if r.unspliced != "" {
+		plan.Findings = append(plan.Findings, Finding{Rule: CQUnused, Field: "query", What: r.unspliced})
 	}
-	if w.target.Kind.rules().compose != nil {
-		answer, err := w.composed(w.target.Kind.rules().compose, now)
-		if err != nil {
+	if r.rules.compose != nil {
+		var answer Answer
+		if err := r.compose(&answer, now); err != nil {
 			return plan.refused(err), err
 		}
 		plan.Outcome, plan.Link = answer.Outcome, answer.Link
 		return plan, nil
 	}
 	plan.Outcome = Miss
-	if w.app.NeverShare {
+	if r.app.NeverShare {
 		return plan, nil
 	}
-	switch plan.Link, _, err = b.find(ctx, w.key); {
+	switch plan.Link, _, err = b.find(ctx, r.key); {
 	case errors.Is(err, NotFound):
 		return plan, nil
 	case err != nil:
 		return plan, err
-	case w.satisfiedBy(plan.Link, now):
+	case r.satisfiedBy(&plan.Link, now):
 		plan.Outcome = Hit
 	}
 	return plan, nil

@@ -103,13 +103,15 @@ func (p *prewarming) feedAliases(ctx context.Context, due chan<- want) error {
 
 // wantFor gives what the next visitor to an alias would have to wait for, if there is anything.
 func (p *prewarming) wantFor(ctx context.Context, alias Alias, now time.Time) (w want, wanted bool, err error) {
-	w, _, err = p.broker.want(alias.Request(), now)
-	if err != nil || w.app.NeverShare {
+	req := alias.Request()
+	var r reading
+	if err := p.broker.read(&r, &req, now); err != nil || r.app.NeverShare {
 		return want{}, false, nil //nolint:nilerr // the configuration has changed since it was made
 	}
+	w = req.want(&r)
 	link, _, err := p.broker.find(ctx, w.key)
 	switch {
-	case err == nil && w.satisfiedBy(link, now) && !link.DueForRenewal(now) && w.app.Accepts(w.target.Kind, link.URL):
+	case err == nil && w.satisfiedBy(&link, now) && !link.DueForRenewal(now) && w.app.Accepts(w.target.Kind, link.URL):
 		return want{}, false, nil
 	case err == nil:
 		w.replaces = link.GeneratedAt

@@ -18,9 +18,11 @@ type Request struct {
 	Client  *Client      // who asks; its grant and budget hold. nil = linkbroker itself
 	Signed  bool         // the client's server has signed path and query: its rules for queries do not hold
 	Address netip.Prefix // from where, if that is limited: a publishable key is in everybody's hands
+
+	prepared *reading // what Prepare made of it
 }
 
-func (r Request) purpose() Purpose {
+func (r *Request) purpose() Purpose {
 	if r.Batched {
 		return Batched
 	}

@@ -126,16 +126,20 @@ func (b *Broker) peek(ctx context.Context, app *app, alias Alias, v Visit) (Dest
 	if alias.VisitLimit > 0 {
 		return Destination{}, nil
 	}
-	w, _, err := b.want(alias.Request(), b.clock())
-	if err != nil {
+	now, req := b.clock(), alias.Request()
+	var r reading
+	if err := b.read(&r, &req, now); err != nil {
 		return Destination{}, err
 	}
-	link, stored, err := b.find(ctx, w.key)
+	var answer Answer
+	var err error
+	answer.Link, answer.Stored, err = b.find(ctx, r.key)
 	switch {
-	case errors.Is(err, NotFound), err == nil && !link.Outlives(b.clock()):
+	case errors.Is(err, NotFound), err == nil && !answer.Link.Outlives(now):
 		return Destination{}, nil
 	case err != nil:
 		return Destination{}, err
 	}
-	return b.lead(app, alias, w.answer(Answer{Link: link, At: b.clock(), Outcome: Hit, Stored: stored}), v)
+	r.describe(&answer, Hit, now)
+	return b.lead(app, alias, answer, v)
 }

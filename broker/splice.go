@@ -8,7 +8,7 @@ const maxCQ = 256
 
 // unspliceable says why the target's query cannot be spliced onto the link of the same page without one; empty if it
 // can. Whether cq merges with a link's own query is not documented, so it is used on links without one.
-func (t Target) unspliceable() string {
+func (t *Target) unspliceable() string {
 	switch {
 	case t.Kind.Splice() == "":
 		return "links of this kind take no cq"
@@ -23,19 +23,19 @@ func (t Target) unspliceable() string {
 
 // splice takes the query off a target where it is to be spliced on, and says why it is not where that was asked. A link
 // that is put together here holds any query at no cost.
-func (a App) splice(t Target, asked *bool) (base Target, cq, unspliced string) {
+func (a *App) splice(t *Target, asked *bool) (cq, unspliced string) {
 	if asked == nil && !a.Splice || asked != nil && !*asked || t.Query == "" || t.Kind.rules().compose != nil {
-		return t, "", ""
+		return "", ""
 	}
 	unspliced = t.unspliceable()
 	if a.NeverShare {
 		unspliced = "links of this app are never shared"
 	}
 	if unspliced != "" {
-		return t, "", unspliced
+		return "", unspliced
 	}
 	cq, t.Query = t.Query, ""
-	return t, cq, ""
+	return cq, ""
 }
 
 // carry gives what of a visitor's cq is spliced onto the link of the target, in the form that a query has, or says why

@@ -55,52 +55,58 @@ type CloudBase struct {
 // Normalize gives the canonical form of the target: two targets that mean the same have the same canonical form,
 // and WeChat is always sent that form. It is idempotent. It refuses what WeChat would refuse, with WeChat's errcode.
 func (t Target) Normalize() (Target, error) {
-	var err error
+	if _, err := t.normalize(); err != nil {
+		return Target{}, err
+	}
+	return t, nil
+}
+
+// normalize is Normalize in place. It gives the rules of the target's kind.
+func (t *Target) normalize() (*kindRules, error) {
 	if t.App == "" || len(t.App) > maxField || !printable(t.App) {
-		return Target{}, Errorf(UnknownApp, "the appid is missing or malformed")
+		return nil, Errorf(UnknownApp, "the appid is missing or malformed")
 	}
 	if t.Kind == "" {
 		t.Kind = URLLink
 	}
 	rules, known := kinds[t.Kind]
 	if !known {
-		return Target{}, Errorf(InvalidArgument, "kind %q is not known; known are %q", t.Kind, Kinds())
+		return nil, Errorf(InvalidArgument, "kind %q is not known; known are %q", t.Kind, Kinds())
 	}
-	if t, err = t.normalizeFields(rules); err == nil {
+	err := t.normalizeFields(rules)
+	if err == nil {
 		err = rules.permit(t)
 	}
 	if err != nil {
-		return Target{}, rules.inWeChatsWords(err)
+		return nil, rules.inWeChatsWords(err)
 	}
-	return t, nil
+	return rules, nil
 }
 
-func (t Target) normalizeFields(rules *kindRules) (_ Target, err error) {
+func (t *Target) normalizeFields(rules *kindRules) (err error) {
 	if t.Path, err = normalizePath(t.Path); err != nil {
-		return Target{}, err
+		return err
 	}
 	if t.Query, err = normalizeQuery(t.Query); err != nil {
-		return Target{}, err
+		return err
 	}
 	if t.Env, err = normalizeEnv(t.Env); err != nil {
-		return Target{}, err
+		return err
 	}
 	if t.CloudBase, err = t.CloudBase.normalize(); err != nil {
-		return Target{}, err
+		return err
 	}
 	if t.Expiry, err = t.Expiry.normalize(); err != nil {
-		return Target{}, err
+		return err
 	}
 	if len(t.Scope) > maxScope || !utf8.ValidString(t.Scope) {
-		return Target{}, Errorf(InvalidArgument, "scope is longer than %d bytes or not valid UTF-8", maxScope)
+		return Errorf(InvalidArgument, "scope is longer than %d bytes or not valid UTF-8", maxScope)
 	}
 	if t.Title, err = normalizeTitle(t.Title); err != nil {
-		return Target{}, err
+		return err
 	}
-	if t.Extra, err = rules.normalizeExtra(t.Extra); err != nil {
-		return Target{}, err
-	}
-	return t, nil
+	t.Extra, err = rules.normalizeExtra(t.Extra)
+	return err
 }
 
 // cloudBaseFields must not stand in the extra fields of a cloud_base: each has its own place, and would be sent twice.

@@ -110,7 +110,8 @@ func (l *loader) checkClients(cfg Config, now time.Time) {
 			l.refuse(at+".key", "is the same as %s.key: each client needs its own", first)
 		}
 		taken[client.Name], keys[client.Key] = at, at
-		enabled = enabled || client.client().Enabled(now)
+		configured := client.client()
+		enabled = enabled || configured.Enabled(now)
 	}
 	if !enabled {
 		l.warnings = append(l.warnings, "clients has no client whose key is good: linkbroker starts only if its store holds one")
