@@ -26,6 +26,9 @@ const (
 // apiKey is the form of an API key. It fits unescaped into a path, a header and a query.
 var apiKey = regexp.MustCompile(`^[A-Za-z0-9_-]{16,128}$`)
 
+// longestKey is the length of the longest.
+const longestKey = 128
+
 // NewAPIKey draws an API key: a prefix, 130 random bits and a checksum, by which a scanner knows a key from chance
 // and a command a mistyped one.
 func NewAPIKey(publishable bool) string {

@@ -61,7 +61,10 @@ func (d *KeyDigest) UnmarshalText(text []byte) error {
 }
 
 // DigestKey gives the digest under which an API key is kept.
-func DigestKey(key string) KeyDigest { return sha256.Sum256([]byte(key)) }
+func DigestKey(key string) KeyDigest {
+	var space [longestKey]byte
+	return sha256.Sum256(append(space[:0], key...))
+}
 
 // Enabled reports whether the client may ask at the moment.
 func (c *Client) Enabled(now time.Time) bool {
@@ -70,7 +73,7 @@ func (c *Client) Enabled(now time.Time) bool {
 }
 
 // Configured reports whether the client stands in the configuration, where alone it can be changed.
-func (c *Client) Configured() bool { return c.CreatedAt.IsZero() }
+func (c Client) Configured() bool { return c.CreatedAt.IsZero() }
 
 // MayUse reports whether the client may use the app.
 func (c *Client) MayUse(app string) bool {

@@ -60,11 +60,10 @@ func newHistory(apps []App) *history {
 
 // answered counts how a request was answered.
 func (h *history) answered(req *Request, outcome Outcome, err error) {
-	what := CountFailed
-	if err == nil {
-		what = string(outcome)
+	at := slices.Index(tallied[:], string(outcome))
+	if err != nil {
+		at = slices.Index(tallied[:], CountFailed)
 	}
-	at := slices.Index(tallied[:], what)
 	if t := h.apps[req.App]; t != nil && at >= 0 {
 		t[at].Add(1)
 	}

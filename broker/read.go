@@ -23,8 +23,12 @@ type reading struct {
 // differently each time: with expire_time, which may be too near the next time, or of an app that never shares.
 func (b *Broker) Prepare(req Request) (Request, bool) {
 	req.prepared = nil
+	app := b.apps[req.App]
+	if app == nil || app.NeverShare || !req.Expiry.At.IsZero() {
+		return req, false
+	}
 	r := new(reading)
-	if err := b.read(r, &req, b.clock()); err != nil || !req.Expiry.At.IsZero() || r.app.NeverShare {
+	if err := b.read(r, &req, b.clock()); err != nil {
 		return req, false
 	}
 	req.prepared = r

@@ -10,7 +10,7 @@ import (
 type uses struct {
 	shards [64]struct {
 		mu   sync.Mutex
-		uses map[Key]Use
+		uses map[Key]*Use
 	}
 }
 
@@ -23,19 +23,18 @@ func (u *uses) add(use Use) {
 	shard := &u.shards[use.Key[0]%64]
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
-	sum, ok := shard.uses[use.Key]
-	switch {
-	case shard.uses == nil:
-		shard.uses = make(map[Key]Use)
-	case !ok && len(shard.uses) >= maxUsesPerShard:
-		return
+	switch sum := shard.uses[use.Key]; {
+	case sum != nil:
+		sum.Count += use.Count
+		if use.UsedAt.After(sum.UsedAt) {
+			sum.UsedAt = use.UsedAt
+		}
+	case len(shard.uses) < maxUsesPerShard:
+		if shard.uses == nil {
+			shard.uses = make(map[Key]*Use)
+		}
+		shard.uses[use.Key] = new(use) // a copy: use itself is to stay off the heap
 	}
-	sum.Key = use.Key
-	sum.Count += use.Count
-	if use.UsedAt.After(sum.UsedAt) {
-		sum.UsedAt = use.UsedAt
-	}
-	shard.uses[use.Key] = sum
 }
 
 // take takes all that is counted, in the order of the keys. Who cannot write it puts it back with add.
@@ -48,7 +47,7 @@ func (u *uses) take() []Use {
 		shard.uses = nil
 		shard.mu.Unlock()
 		for _, use := range taken {
-			all = append(all, use)
+			all = append(all, *use)
 		}
 	}
 	slices.SortFunc(all, func(a, b Use) int { return slices.Compare(a.Key[:], b.Key[:]) })

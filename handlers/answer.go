@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -18,31 +19,28 @@ const maxFresh = time.Hour
 
 // answer writes an answer of the native interface. It is public if anybody who asks at the same address gets the same:
 // where all that was needed, the key among it, stands in the address.
-func (a *api) answer(c *gin.Context, answer broker.Answer, public bool) {
+func (a *api) answer(c *gin.Context, answer *broker.Answer, public bool) {
 	h := c.Writer.Header()
-	writeCacheFacts(h, answer)
-	if c.Request.Method == http.MethodGet {
-		// Of a max-age a cache takes off the Age that stands beside it, so both count from the generation.
-		fresh := answer.Age() + min(answer.Fresh(), maxFresh)
-		scope := "private"
-		if public {
-			scope = "public"
-		}
-		h.Set("Cache-Control", scope+", max-age="+seconds(fresh))
-	} else {
-		h.Set("Cache-Control", "no-store")
+	switch {
+	case c.Request.Method != http.MethodGet:
+		h["Cache-Control"] = noStore
+		writeCacheFacts(h, answer, "")
+	case public:
+		writeCacheFacts(h, answer, "public, max-age=")
+	default:
+		writeCacheFacts(h, answer, "private, max-age=")
 	}
-	writeBytes(c, http.StatusOK, contentJSON, appendAnswer(make([]byte, 0, 512), answer))
+	a.replies.write(c, contentJSON, func(b []byte) []byte { return appendAnswer(b, answer) })
 }
 
 // appendAnswer appends the JSON of an answer. It is written out because it is made for every hit.
-func appendAnswer(b []byte, answer broker.Answer) []byte {
+func appendAnswer(b []byte, answer *broker.Answer) []byte {
 	return append(appendFields(append(b, '{'), answer), "}\n"...)
 }
 
 // appendFields appends the members of the JSON of an answer.
-func appendFields(b []byte, answer broker.Answer) []byte {
-	link := answer.Link
+func appendFields(b []byte, answer *broker.Answer) []byte {
+	link := &answer.Link
 	b = append(b, `"key":"`...)
 	b = hex.AppendEncode(b, link.Key[:])
 	b = appendString(append(b, `","url":`...), answer.URL())
@@ -58,10 +56,22 @@ func appendFields(b []byte, answer broker.Answer) []byte {
 	return b
 }
 
-// writeCacheFacts says in headers where an answer comes from, in the words of RFC 9211 where it has some.
-func writeCacheFacts(h http.Header, answer broker.Answer) {
-	h.Set("Age", seconds(answer.Age()))
-	h.Set("Cache-Status", cacheStatus(answer))
+// writeCacheFacts says in headers where an answer comes from, in the words of RFC 9211 where it has some, and if it may
+// be kept, for how long: behind caching, which is then the beginning of Cache-Control.
+func writeCacheFacts(h http.Header, answer *broker.Answer, caching string) {
+	var space [192]byte
+	b := appendSeconds(space[:0], answer.Age())
+	age := len(b)
+	b = appendCacheStatus(b, answer)
+	status := len(b)
+	// Of a max-age a cache takes off the Age that stands beside it, so both count from the generation.
+	b = appendSeconds(append(b, caching...), answer.Age()+min(answer.Fresh(), maxFresh))
+	text := string(b) // one piece of memory and one list for all, because every hit has them
+	list := []string{text[:age], text[age:status], text[status:]}
+	h["Age"], h["Cache-Status"] = list[0:1:1], list[1:2:2]
+	if caching != "" {
+		h["Cache-Control"] = list[2:3:3]
+	}
 	if answer.Clamped {
 		h.Set("Linkbroker-Warning", "expiry-clamped")
 	}
@@ -70,27 +80,32 @@ func writeCacheFacts(h http.Header, answer broker.Answer) {
 	}
 }
 
-func cacheStatus(answer broker.Answer) string {
+func appendCacheStatus(b []byte, answer *broker.Answer) []byte {
+	b = append(b, "linkbroker; "...)
 	switch answer.Outcome {
 	case broker.Hit:
-		return "linkbroker; hit; ttl=" + seconds(answer.TTL())
+		return appendSeconds(append(b, "hit; ttl="...), answer.TTL())
 	case broker.Composed:
-		return "linkbroker; detail=composed"
+		return append(b, "detail=composed"...)
 	case broker.Stale:
-		return "linkbroker; fwd=stale; ttl=" + seconds(answer.TTL()) + "; detail=" + string(broker.CodeOf(answer.Reason))
-	default:
-		status := "linkbroker; fwd=miss"
-		if answer.Stored {
-			status += "; stored"
-		}
-		if answer.Collapsed {
-			status += "; collapsed"
-		}
-		return status
+		b = appendSeconds(append(b, "fwd=stale; ttl="...), answer.TTL())
+		return append(append(b, "; detail="...), broker.CodeOf(answer.Reason)...)
 	}
+	b = append(b, "fwd=miss"...)
+	if answer.Stored {
+		b = append(b, "; stored"...)
+	}
+	if answer.Collapsed {
+		b = append(b, "; collapsed"...)
+	}
+	return b
 }
 
-func seconds(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) }
+func seconds(d time.Duration) string { return string(appendSeconds(nil, d)) }
+
+func appendSeconds(b []byte, d time.Duration) []byte {
+	return strconv.AppendInt(b, int64(d/time.Second), 10)
+}
 
 // Values of Content-Type, in the form in which they stand in a header. Nobody changes them.
 //
@@ -109,6 +124,25 @@ func writeBytes(c *gin.Context, status int, contentType []string, body []byte) {
 	c.Writer.Header()["Content-Type"] = contentType
 	c.Writer.WriteHeader(status)
 	c.Writer.Write(body)
+}
+
+// replies lends out memory in which answers are put together.
+type replies struct{ pool sync.Pool }
+
+// maxReply is the most that is kept for another answer, in bytes.
+const maxReply = 4 << 10
+
+// write answers with what fill appends.
+func (r *replies) write(c *gin.Context, contentType []string, fill func(b []byte) []byte) {
+	space, ok := r.pool.Get().(*[]byte)
+	if !ok {
+		space = new(make([]byte, 0, 512))
+	}
+	*space = fill((*space)[:0])
+	writeBytes(c, http.StatusOK, contentType, *space)
+	if cap(*space) <= maxReply {
+		r.pool.Put(space)
+	}
 }
 
 func writeJSON(c *gin.Context, status int, v any) { writeBytes(c, status, contentJSON, encode(v)) }

@@ -242,7 +242,7 @@ func (b *batch) result(answer broker.Answer, err error) []byte {
 		text[len(text)-1] = '}' // instead of a newline
 		return append(text, '\n')
 	}
-	text = appendFields(append(text, ','), answer)
+	text = appendFields(append(text, ','), &answer)
 	if answer.Collapsed {
 		text = append(text, `,"collapsed":true`...)
 	}

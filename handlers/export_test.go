@@ -58,7 +58,7 @@ func StatusOf(code broker.Code) (status, errcode int, known bool) {
 }
 
 // AppendAnswer is the written-out encoder.
-var AppendAnswer = appendAnswer
+func AppendAnswer(b []byte, answer broker.Answer) []byte { return appendAnswer(b, &answer) }
 
 // WithoutCredential takes the caller's credential out of a query.
 var WithoutCredential = withoutCredential

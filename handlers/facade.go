@@ -45,24 +45,62 @@ func (a *api) operate(c *gin.Context, who caller, op operation) ([]byte, error) 
 	return answer(c, who, app)
 }
 
-// generation answers with a link: what is asked for, under the name that WeChat gives it.
-func (a *api) generation(field string, target func(app string) (broker.Target, error)) reply {
-	return func(c *gin.Context, who caller, app string) ([]byte, error) {
-		wanted, err := target(app)
+// generation is a call of WeChat's that generates: what it takes, and under which name it gives the link.
+type generation struct {
+	*idiom
+	field string
+}
+
+func urlLinkCall() generation   { return generation{bodyOf[urlLinkRequest](), "url_link"} }
+func schemeCall() generation    { return generation{bodyOf[schemeRequest](), "openlink"} }
+func shortLinkCall() generation { return generation{bodyOf[shortLinkRequest](), "link"} }
+
+// generates serves a generation in WeChat's own protocol.
+func (a *api) generates(g generation) func(c *gin.Context, who caller) error {
+	return func(c *gin.Context, who caller) error {
+		app, err := a.chooseApp(who, param(c.Request.URL.RawQuery, "appid"))
+		if err != nil {
+			return err
+		}
+		var what *asked
+		err = a.bodies.read(c.Request, func(data []byte) (err error) {
+			what, err = a.memo.understand(g.idiom, data)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		answer, err := a.Broker.Get(c.Request.Context(), a.requestFor(who, app, what))
+		if err != nil {
+			return err
+		}
+		writeCacheFacts(c.Writer.Header(), &answer, "")
+		a.replies.write(c, contentJSON, func(b []byte) []byte { return appendWeChat(b, g.field, &answer) })
+		return nil
+	}
+}
+
+// operation gives the call as others that need not be fast.
+func (a *api) operation(g generation) operation {
+	return func(data []byte) (reply, error) {
+		req, err := g.read(data)
 		if err != nil {
 			return nil, err
 		}
-		answer, err := a.Broker.Get(c.Request.Context(), who.request(broker.Request{Target: wanted}))
-		if err != nil {
-			return nil, err
-		}
-		writeCacheFacts(c.Writer.Header(), answer)
-		return appendWeChat(make([]byte, 0, 256), field, answer), nil
+		return func(c *gin.Context, who caller, app string) ([]byte, error) {
+			req.App = app
+			answer, err := a.Broker.Get(c.Request.Context(), who.request(req))
+			if err != nil {
+				return nil, err
+			}
+			writeCacheFacts(c.Writer.Header(), &answer, "")
+			return appendWeChat(nil, g.field, &answer), nil
+		}, nil
 	}
 }
 
 // appendWeChat appends an answer as WeChat gives it, with what was in it that we do not know.
-func appendWeChat(b []byte, field string, answer broker.Answer) []byte {
+func appendWeChat(b []byte, field string, answer *broker.Answer) []byte {
 	b = append(append(append(b, `{"errcode":0,"errmsg":"ok","`...), field...), `":`...)
 	b = appendString(b, answer.URL())
 	if extra := answer.Link.Extra; len(extra) > 0 {
@@ -83,21 +121,11 @@ type urlLinkRequest struct {
 	Unknown   jsontext.Value `json:",embed"`
 }
 
-// generateURLLink answers POST /wxa/generate_urllink.
-func (a *api) generateURLLink(data []byte) (reply, error) {
-	var in urlLinkRequest
-	if err := decode(data, &in); err != nil {
-		return nil, err
-	}
-	return a.generation("url_link", in.target), nil
-}
-
-// target gives what the domain works on. Times and intervals that are not positive count as absent, because some
+// request gives what the domain works on. Times and intervals that are not positive count as absent, because some
 // SDKs send 0 for each field that its user left out.
-func (in *urlLinkRequest) target(app string) (broker.Target, error) {
+func (in *urlLinkRequest) request() (broker.Request, error) {
 	expiry, err := in.loose()
-	return broker.Target{
-		App:       app,
+	return broker.Request{Target: broker.Target{
 		Kind:      broker.URLLink,
 		Path:      in.Path,
 		Query:     in.Query,
@@ -105,7 +133,7 @@ func (in *urlLinkRequest) target(app string) (broker.Target, error) {
 		CloudBase: in.CloudBase.target(),
 		Expiry:    expiry,
 		Extra:     withoutNulls(in.Unknown),
-	}, err
+	}}, err
 }
 
 func (f *expiryFields) loose() (broker.Expiry, error) {
@@ -136,26 +164,16 @@ func (j *jumpWxa) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return err
 }
 
-// generateScheme answers POST /wxa/generatescheme.
-func (a *api) generateScheme(data []byte) (reply, error) {
-	var in schemeRequest
-	if err := decode(data, &in); err != nil {
-		return nil, err
-	}
-	return a.generation("openlink", in.target), nil
-}
-
-func (in *schemeRequest) target(app string) (broker.Target, error) {
+func (in *schemeRequest) request() (broker.Request, error) {
 	expiry, err := in.loose()
-	return broker.Target{
-		App:    app,
+	return broker.Request{Target: broker.Target{
 		Kind:   broker.Scheme,
 		Path:   in.JumpWxa.Path,
 		Query:  in.JumpWxa.Query,
 		Env:    in.JumpWxa.Env,
 		Expiry: expiry,
 		Extra:  joinExtra(withoutNulls(in.Unknown), "jump_wxa", withoutNulls(in.JumpWxa.Unknown)),
-	}, err
+	}}, err
 }
 
 // joinExtra puts the unknown fields of an object into those of the body that it stands in.
@@ -178,26 +196,16 @@ type shortLinkRequest struct {
 	Unknown   jsontext.Value `json:",embed"`
 }
 
-// generateShortLink answers POST /wxa/genwxashortlink.
-func (a *api) generateShortLink(data []byte) (reply, error) {
-	var in shortLinkRequest
-	if err := decode(data, &in); err != nil {
-		return nil, err
-	}
-	return a.generation("link", in.target), nil
-}
-
-func (in *shortLinkRequest) target(app string) (broker.Target, error) {
+func (in *shortLinkRequest) request() (broker.Request, error) {
 	page, query, _ := strings.Cut(strings.TrimSpace(in.PageURL), "?")
-	return broker.Target{
-		App:    app,
+	return broker.Request{Target: broker.Target{
 		Kind:   broker.ShortLink,
 		Path:   page,
 		Query:  query,
 		Title:  in.Title,
 		Expiry: broker.Expiry{Never: bool(in.Permanent)},
 		Extra:  withoutNulls(in.Unknown),
-	}, nil
+	}}, nil
 }
 
 // truth is a boolean as real clients write it: true, 1, and null for absent.

@@ -103,10 +103,13 @@ func Admin(cfg Config) http.Handler {
 type api struct {
 	Config
 
-	facade bool // some paths speak WeChat's protocol
-	admin  bool // no credential may stand in the address: addresses end up in logs on the way
-	count  requestCounters
-	bodies bodies
+	facade  bool // some paths speak WeChat's protocol
+	admin   bool // no credential may stand in the address: addresses end up in logs on the way
+	count   requestCounters
+	bodies  bodies
+	replies replies
+	memo    *memo
+	native  nativeIdioms
 
 	limiters limiters
 	batches  batches
@@ -124,7 +127,7 @@ func newAPI(cfg Config, listener string) *api {
 		}
 	}
 	return &api{
-		Config: cfg, count: cfg.Metrics.requests(listener), limiters: newLimiters(),
+		Config: cfg, count: cfg.Metrics.requests(listener), limiters: newLimiters(), memo: newMemo(), native: newNativeIdioms(),
 		sessions: sessions{byID: make(map[broker.KeyDigest]session)}, crossOrigin: crossOrigin,
 		visitPages: newVisitPages(),
 	}

@@ -37,13 +37,45 @@ type expiryFields struct {
 	At       number `json:"expire_time"`
 }
 
+// nativeIdioms are the two ways of asking on the native interface.
+type nativeIdioms struct{ body, params *idiom }
+
+func newNativeIdioms() nativeIdioms {
+	return nativeIdioms{
+		body: bodyOf[linkRequest](),
+		params: newIdiom(func(words []byte) (broker.Request, error) {
+			var in linkRequest
+			if err := in.setParams(string(words), false); err != nil {
+				return broker.Request{}, err
+			}
+			return in.request()
+		}),
+	}
+}
+
 // postLink answers POST /api/v1/links.
 func (a *api) postLink(c *gin.Context, who caller) error {
+	if c.Request.URL.RawQuery != "" {
+		return a.postLinkAndParams(c, who)
+	}
+	var what *asked
+	err := a.bodies.read(c.Request, func(data []byte) (err error) {
+		what, err = a.memo.understand(a.native.body, data)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return a.giveLink(c, who, what)
+}
+
+// postLinkAndParams answers a POST that has parameters besides: the app may stand there.
+func (a *api) postLinkAndParams(c *gin.Context, who caller) error {
 	var in linkRequest
 	if err := a.readLink(c, &in); err != nil {
 		return err
 	}
-	return a.giveLink(c, who, &in)
+	return a.giveLinkOf(c, who, &in)
 }
 
 // readLink reads what is asked for in a body.
@@ -66,21 +98,37 @@ func (a *api) readLink(c *gin.Context, in *linkRequest) error {
 
 // getLink answers GET /api/v1/link.
 func (a *api) getLink(c *gin.Context, who caller) error {
-	var in linkRequest
-	err := eachParam(c.Request.URL.RawQuery, func(name, value string) error {
-		if isCredential(name) || who.signed && isSignature(name) {
+	if who.signed { // each signature is another
+		var in linkRequest
+		if err := in.setParams(c.Request.URL.RawQuery, true); err != nil {
+			return err
+		}
+		return a.giveLinkOf(c, who, &in)
+	}
+	query := c.Request.URL.RawQuery
+	var space [memoLongest]byte
+	what, again := a.memo.find(a.native.params, append(space[:0], query...))
+	if what == nil {
+		var err error
+		if what, err = a.native.params.ask([]byte(query), again); err != nil {
+			return err
+		}
+	}
+	return a.giveLink(c, who, what)
+}
+
+// setParams reads what is asked for in the parameters of an address.
+func (in *linkRequest) setParams(query string, signed bool) error {
+	return eachParam(query, func(name, value string) error {
+		if isCredential(name) || signed && isSignature(name) {
 			return nil
 		}
 		set, ok := linkParams[name]
 		if !ok {
 			return broker.Errorf(malformed, "unknown parameter %q", name)
 		}
-		return set(&in, value)
+		return set(in, value)
 	})
-	if err != nil {
-		return err
-	}
-	return a.giveLink(c, who, &in)
 }
 
 // linkParams are the fields of linkRequest as parameters of an address. cloud_base and extra are JSON there, too.
@@ -109,19 +157,25 @@ func isCredential(name string) bool {
 	return name == "access_token" || name == "cloudbase_access_token" || name == keyParam
 }
 
-func (a *api) giveLink(c *gin.Context, who caller, in *linkRequest) error {
+// giveLinkOf answers with a link for what is asked for this once.
+func (a *api) giveLinkOf(c *gin.Context, who caller, in *linkRequest) error {
 	req, err := in.request()
 	if err != nil {
 		return err
 	}
-	if req.App, err = a.chooseApp(who, req.App); err != nil {
-		return err
-	}
-	answer, err := a.Broker.Get(c.Request.Context(), who.request(req))
+	return a.giveLink(c, who, &asked{app: req.App, request: req})
+}
+
+func (a *api) giveLink(c *gin.Context, who caller, what *asked) error {
+	app, err := a.chooseApp(who, what.app)
 	if err != nil {
 		return err
 	}
-	a.answer(c, answer, who.inParam)
+	answer, err := a.Broker.Get(c.Request.Context(), a.requestFor(who, app, what))
+	if err != nil {
+		return err
+	}
+	a.answer(c, &answer, who.inParam)
 	return nil
 }
 

@@ -120,7 +120,7 @@ func (a *api) renewLink(c *gin.Context, _ caller) error {
 		if err != nil {
 			return err
 		}
-		a.answer(c, answer, false)
+		a.answer(c, &answer, false)
 		return nil
 	})
 }

@@ -17,7 +17,7 @@ import (
 type Metrics struct {
 	registry *prometheus.Registry
 
-	answers map[answerLabels]prometheus.Counter // looked up once a request, so made beforehand
+	answers map[string][]answerCounter // by app; looked up once a request, so made beforehand
 	apps    map[string]bool
 	visits  map[string]prometheus.Counter // by broker.Visitor, or broker.FellBack
 
@@ -30,16 +30,17 @@ type Metrics struct {
 	requests func(listener string) requestCounters
 }
 
-type answerLabels struct {
-	app     string
+// answerCounter counts the answers of an app that are alike. There are so few that the most frequent are found at once.
+type answerCounter struct {
 	kind    broker.Kind
 	outcome broker.Outcome
+	prometheus.Counter
 }
 
 // NewMetrics makes the figures for the configured appids.
 func NewMetrics(appids []string, v Version) *Metrics {
 	r := prometheus.NewRegistry()
-	m := &Metrics{registry: r, answers: map[answerLabels]prometheus.Counter{}, apps: map[string]bool{}, visits: map[string]prometheus.Counter{}}
+	m := &Metrics{registry: r, answers: map[string][]answerCounter{}, apps: map[string]bool{}, visits: map[string]prometheus.Counter{}}
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		vec := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "linkbroker_" + name, Help: help}, labels)
 		r.MustRegister(vec)
@@ -50,7 +51,7 @@ func NewMetrics(appids []string, v Version) *Metrics {
 		m.apps[app] = true
 		for _, kind := range broker.Kinds() {
 			for _, outcome := range outcomesOf(kind) {
-				m.answers[answerLabels{app, kind, outcome}] = answers.WithLabelValues(app, string(kind), string(outcome))
+				m.answers[app] = append(m.answers[app], answerCounter{kind, outcome, answers.WithLabelValues(app, string(kind), string(outcome))})
 			}
 		}
 	}
@@ -87,8 +88,11 @@ func NewMetrics(appids []string, v Version) *Metrics {
 // Observe counts what happens in the domain. It is meant for broker.Policy.Observe.
 func (m *Metrics) Observe(e broker.Event) {
 	if e.Name == broker.Answered && e.Err == nil {
-		if counter, ok := m.answers[answerLabels{e.App, e.Kind, e.Outcome}]; ok {
-			counter.Inc()
+		for _, counter := range m.answers[e.App] {
+			if counter.kind == e.Kind && counter.outcome == e.Outcome {
+				counter.Inc()
+				return
+			}
 		}
 		return
 	}

@@ -34,17 +34,18 @@ const (
 // facadeRoutes speak WeChat's protocol. They are reached under /k/{key} as well, because each SDK lets its user
 // change the base URL and few let him add a header.
 func facadeRoutes(a *api) []route {
+	links, schemes, shortLinks := urlLinkCall(), schemeCall(), shortLinkCall()
 	return []route{
-		{http.MethodPost, "/wxa/generate_urllink", broker.RoleRead, a.asWeChat(a.generateURLLink), "", 0},
-		{http.MethodPost, "/wxa/generatescheme", broker.RoleRead, a.asWeChat(a.generateScheme), "", 0},
-		{http.MethodPost, "/wxa/genwxashortlink", broker.RoleRead, a.asWeChat(a.generateShortLink), "", 0},
+		{http.MethodPost, "/wxa/generate_urllink", broker.RoleRead, a.generates(links), "", 0},
+		{http.MethodPost, "/wxa/generatescheme", broker.RoleRead, a.generates(schemes), "", 0},
+		{http.MethodPost, "/wxa/genwxashortlink", broker.RoleRead, a.generates(shortLinks), "", 0},
 		{http.MethodPost, "/wxa/query_urllink", broker.RoleRead, a.asWeChat(a.queryURLLink), "", 0},
 		{http.MethodPost, "/wxa/queryscheme", broker.RoleRead, a.asWeChat(a.queryScheme), "", 0},
-		{http.MethodPost, cloudPath + "urllink.generate", broker.RoleRead, a.asCloud(a.generateURLLink), "", 0},
+		{http.MethodPost, cloudPath + "urllink.generate", broker.RoleRead, a.asCloud(a.operation(links)), "", 0},
 		{http.MethodPost, cloudPath + "urllink.query", broker.RoleRead, a.asCloud(a.queryURLLink), "", 0},
-		{http.MethodPost, cloudPath + "urlscheme.generate", broker.RoleRead, a.asCloud(a.generateScheme), "", 0},
+		{http.MethodPost, cloudPath + "urlscheme.generate", broker.RoleRead, a.asCloud(a.operation(schemes)), "", 0},
 		{http.MethodPost, cloudPath + "urlscheme.query", broker.RoleRead, a.asCloud(a.queryScheme), "", 0},
-		{http.MethodPost, cloudPath + "shortlink.generate", broker.RoleRead, a.asCloud(a.generateShortLink), "", 0},
+		{http.MethodPost, cloudPath + "shortlink.generate", broker.RoleRead, a.asCloud(a.operation(shortLinks)), "", 0},
 		{http.MethodGet, "/cgi-bin/token", anybody, a.token, "", 0},
 		{http.MethodPost, "/cgi-bin/token", anybody, a.token, "", 0},
 		{http.MethodPost, "/cgi-bin/stable_token", anybody, a.token, "", 0},
@@ -235,7 +236,7 @@ func register(a *api, e *gin.Engine, routes []route) {
 		}
 		byVerb[at][verb] = a.serve(r)
 		if r.traits&forPages != 0 {
-			before[at] = a.pagesMayRead(r)
+			before[at] = append(before[at], a.pagesMayRead(r))
 		}
 	}
 	for at, handlers := range byVerb {

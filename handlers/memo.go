@@ -1,0 +1,124 @@
+package handlers
+
+import (
+	"hash/maphash"
+	"sync/atomic"
+
+	"linkbroker/broker"
+)
+
+// idiom is a way to ask for a link: the words of a request, a body or the parameters of an address, are read by it.
+type idiom struct {
+	read func(words []byte) (broker.Request, error) // must not keep the words; the request's App is the one they name
+	salt uint64                                     // the same words in another idiom mean something else
+}
+
+// asked is what words ask for, whoever says them.
+type asked struct {
+	app     string         // that they name; empty if they name none
+	request broker.Request // for the app that was settled on, prepared; without an app if that is still to come
+
+	idiom *idiom // these are set if it is remembered or worth it
+	words string
+}
+
+// memo remembers what words mean: what is asked for over and over is decoded, normalised and hashed once. It leads to
+// the key of a target and never to a link, so that no deletion and no renewal has anything to take back here.
+//
+// It is a table of fixed size without a lock. Words have one place each, and who is asked for twice in a row there takes
+// it: what is asked for once would only cost.
+type memo struct {
+	seed   maphash.Seed
+	places [memoPlaces]struct {
+		last  atomic.Uint32 // part of the hash of the words that came last and are not remembered
+		taken atomic.Pointer[asked]
+	}
+}
+
+const (
+	memoPlaces  = 1 << 14 // some 10 MiB when all are taken
+	memoLongest = 1 << 10 // bytes; longer words are read each time
+)
+
+func newMemo() *memo { return &memo{seed: maphash.MakeSeed()} }
+
+// newIdiom gives an idiom with a reader.
+func newIdiom(read func(words []byte) (broker.Request, error)) *idiom {
+	f := &idiom{read: read}
+	f.salt = maphash.Comparable(maphash.MakeSeed(), f)
+	return f
+}
+
+// bodyOf is an idiom whose words are the JSON of a T.
+func bodyOf[T any, P interface {
+	*T
+	request() (broker.Request, error)
+}]() *idiom {
+	return newIdiom(func(words []byte) (broker.Request, error) {
+		in := P(new(T))
+		if err := decode(words, in); err != nil {
+			return broker.Request{}, err
+		}
+		return in.request()
+	})
+}
+
+// understand gives what words ask for: as it is remembered, or read now.
+func (m *memo) understand(f *idiom, words []byte) (*asked, error) {
+	known, again := m.find(f, words)
+	if known != nil {
+		return known, nil
+	}
+	return f.ask(words, again)
+}
+
+// find gives what is remembered, or else says whether the words would be worth it.
+func (m *memo) find(f *idiom, words []byte) (known *asked, again bool) {
+	if len(words) > memoLongest {
+		return nil, false
+	}
+	hash := maphash.Bytes(m.seed, words) ^ f.salt
+	place := &m.places[hash%memoPlaces]
+	if known := place.taken.Load(); known != nil && known.idiom == f && known.words == string(words) {
+		return known, false
+	}
+	mark := uint32(hash >> 32) //nolint:gosec // the part of it that the place does not say
+	return nil, place.last.Swap(mark) == mark
+}
+
+// ask reads words, and notes them if they are asked for again.
+func (f *idiom) ask(words []byte, again bool) (*asked, error) {
+	req, err := f.read(words)
+	if err != nil {
+		return nil, err
+	}
+	a := &asked{app: req.App, request: req}
+	a.request.App = ""
+	if again {
+		a.idiom, a.words = f, string(words)
+	}
+	return a, nil
+}
+
+// remember keeps what is asked, with the request prepared for an app.
+func (m *memo) remember(a *asked, prepared broker.Request) {
+	hash := maphash.String(m.seed, a.words) ^ a.idiom.salt
+	m.places[hash%memoPlaces].taken.Store(&asked{app: a.app, request: prepared, idiom: a.idiom, words: a.words})
+}
+
+// requestFor gives the request for what is asked, on behalf of an app and a caller. What is asked again is prepared for
+// the next time.
+func (a *api) requestFor(who caller, app string, what *asked) broker.Request {
+	req := what.request
+	if req.App == app {
+		return who.request(req)
+	}
+	req.App = app
+	if what.idiom != nil {
+		var lasting bool
+		if req, lasting = a.Broker.Prepare(req); lasting {
+			a.memo.remember(what, req)
+		}
+	}
+	return who.request(req)
+}
