@@ -44,12 +44,12 @@ func appendFields(b []byte, answer *broker.Answer) []byte {
 	b = append(b, `"key":"`...)
 	b = hex.AppendEncode(b, link.Key[:])
 	b = appendString(append(b, `","url":`...), answer.URL())
-	b = appendString(append(b, `,"kind":`...), string(link.Target.Kind))
-	b = appendString(append(b, `,"app":`...), link.Target.App)
+	b = append(append(b, `,"kind":"`...), link.Target.Kind...)
+	b = appendString(append(b, `","app":`...), link.Target.App)
 	b = appendTime(append(b, `,"generated_at":"`...), link.GeneratedAt)
 	b = appendTime(append(b, `","expires_at":"`...), link.ExpiresAt)
-	b = appendString(append(b, `","outcome":`...), string(answer.Outcome))
-	b = strconv.AppendBool(append(b, `,"spliced":`...), answer.CQ != "")
+	b = append(append(b, `","outcome":"`...), answer.Outcome...)
+	b = strconv.AppendBool(append(b, `","spliced":`...), answer.CQ != "")
 	if answer.Unspliced != "" {
 		b = appendString(append(b, `,"unspliced":`...), answer.Unspliced)
 	}
@@ -64,8 +64,10 @@ func writeCacheFacts(h http.Header, answer *broker.Answer, caching string) {
 	age := len(b)
 	b = appendCacheStatus(b, answer)
 	status := len(b)
-	// Of a max-age a cache takes off the Age that stands beside it, so both count from the generation.
-	b = appendSeconds(append(b, caching...), answer.Age()+min(answer.Fresh(), maxFresh))
+	if caching != "" {
+		// Of a max-age a cache takes off the Age that stands beside it, so both count from the generation.
+		b = appendSeconds(append(b, caching...), answer.Age()+min(answer.Fresh(), maxFresh))
+	}
 	text := string(b) // one piece of memory and one list for all, because every hit has them
 	list := []string{text[:age], text[age:status], text[status:]}
 	h["Age"], h["Cache-Status"] = list[0:1:1], list[1:2:2]

@@ -38,10 +38,15 @@ type caller struct {
 func (w caller) exposed() bool { return w.Publishable || w.signed }
 
 // request completes what is asked with who asks.
-func (w caller) request(req broker.Request) broker.Request {
+func (w *caller) request(req broker.Request) broker.Request {
+	w.ask(&req)
+	return req
+}
+
+// ask is request in place.
+func (w *caller) ask(req *broker.Request) {
 	req.Client, req.Signed, req.Address = w.Client, w.signed, w.address
 	req.OnlyIfCached = !w.Role.Includes(broker.RoleGenerate)
-	return req
 }
 
 // credential is what a caller shows, and what may stand in that place.

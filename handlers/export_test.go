@@ -133,3 +133,31 @@ func ReadSheet(content io.Reader) (lines []int, requests []string, err error) {
 		lines, requests = append(lines, row.line), append(requests, string(s.request(row)))
 	}
 }
+
+// Reading is what became of a body.
+type Reading struct {
+	Plain   bool // it was read in the fast way
+	Request broker.Request
+	Err     error
+}
+
+// Readers read a body in the fast way and in the strict one.
+func Readers() map[string]func(body []byte) (fast, strict Reading) {
+	return map[string]func(body []byte) (fast, strict Reading){"native": readBothWays[linkRequest], "facade": readBothWays[urlLinkRequest]}
+}
+
+func readBothWays[T any, P interface {
+	*T
+	plainRequest
+	request() (broker.Request, error)
+}](body []byte) (fast, strict Reading) {
+	in := P(new(T))
+	if fast.Plain = readPlain(body, in); fast.Plain {
+		fast.Request, fast.Err = in.request()
+	}
+	in = P(new(T))
+	if strict.Err = decode(body, in); strict.Err == nil {
+		strict.Request, strict.Err = in.request()
+	}
+	return fast, strict
+}

@@ -70,7 +70,7 @@ func (a *api) generates(g generation) func(c *gin.Context, who caller) error {
 		if err != nil {
 			return err
 		}
-		answer, err := a.Broker.Get(c.Request.Context(), a.requestFor(who, app, what))
+		answer, err := a.answerTo(c.Request.Context(), &who, app, what)
 		if err != nil {
 			return err
 		}
@@ -88,8 +88,7 @@ func (a *api) operation(g generation) operation {
 			return nil, err
 		}
 		return func(c *gin.Context, who caller, app string) ([]byte, error) {
-			req.App = app
-			answer, err := a.Broker.Get(c.Request.Context(), who.request(req))
+			answer, err := a.answerTo(c.Request.Context(), &who, app, &asked{request: req})
 			if err != nil {
 				return nil, err
 			}

@@ -1,15 +1,21 @@
 package handlers_test
 
 import (
+	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"linkbroker/broker"
 	"linkbroker/cache"
+	"linkbroker/handlers"
 )
 
 // FuzzFacadeBody sends anything to the facade: HTTP 200, an errcode, and the same again for the same body.
@@ -36,6 +42,51 @@ func FuzzFacadeBody(f *testing.F) {
 		}
 		if first.text() != again.text() {
 			t.Fatalf("%s, and then %s", first.text(), again.text())
+		}
+		sameBothWays(t, body, func(body []byte) reply { return w.ask("POST", facade, string(body)) })
+	})
+}
+
+// slowly is in front of a body that has to be read by decode: it means nothing, and is not plain.
+const slowly = "\v"
+
+// sameBothWays asks until the words are remembered, and then so that they have to be decoded: the answers are the same to
+// the byte, with their headers.
+func sameBothWays(t *testing.T, body []byte, ask func(body []byte) reply) {
+	t.Helper()
+	var remembered reply
+	for range 4 {
+		remembered = ask(body)
+	}
+	decoded := ask(append([]byte(slowly), body...))
+	if remembered.Code != decoded.Code || withoutPlace(remembered) != withoutPlace(decoded) || !maps.EqualFunc(remembered.Header(), decoded.Header(), slices.Equal) {
+		t.Fatalf("remembered\n%d %v %s\ndecoded\n%d %v %s",
+			remembered.Code, remembered.Header(), remembered.text(), decoded.Code, decoded.Header(), decoded.text())
+	}
+}
+
+// byteAt is where in a body a complaint points.
+var byteAt = regexp.MustCompile(`at byte \d+`)
+
+func withoutPlace(r reply) string { return byteAt.ReplaceAllString(r.text(), "") }
+
+// FuzzPlainBody reads bodies in the fast way and in the strict one: what the fast way takes, both understand alike.
+func FuzzPlainBody(f *testing.F) {
+	for _, body := range clientBodies {
+		f.Add([]byte(body))
+	}
+	for _, body := range []string{
+		`{"path":"p","query":"a=1","expire_type":1,"expire_interval":7}`, ` { "path" : "p" , "is_expire":true } `, `{"path":null,"query":null}`,
+		`{"path":"p","path":"p"}`, `{"path":"p",}`, `{"path":"p"}x`, `{"expire_time":00}`, `{"expire_time":1e3,"path":""}`, `{"query":"\u0061"}`, `{}`,
+	} {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		for name, read := range handlers.Readers() {
+			fast, slow := read(body)
+			if fast.Plain && (!reflect.DeepEqual(fast.Request, slow.Request) || fmt.Sprint(fast.Err) != fmt.Sprint(slow.Err)) {
+				t.Errorf("%s: %+v %v\nand strictly: %+v %v", name, fast.Request, fast.Err, slow.Request, slow.Err)
+			}
 		}
 	})
 }
@@ -65,6 +116,7 @@ func FuzzNativeBody(f *testing.F) {
 		if first.Code == http.StatusOK && answerOf(t, first).Key != answerOf(t, again).Key {
 			t.Fatalf("one body, two keys: %s and %s", first.text(), again.text())
 		}
+		sameBothWays(t, body, func(body []byte) reply { return w.ask("POST", "/api/v1/links", string(body), as(shopKey)) })
 	})
 }
 

@@ -171,7 +171,7 @@ func (a *api) giveLink(c *gin.Context, who caller, what *asked) error {
 	if err != nil {
 		return err
 	}
-	answer, err := a.Broker.Get(c.Request.Context(), a.requestFor(who, app, what))
+	answer, err := a.answerTo(c.Request.Context(), &who, app, what)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"hash/maphash"
 	"sync/atomic"
 
@@ -56,6 +57,10 @@ func bodyOf[T any, P interface {
 }]() *idiom {
 	return newIdiom(func(words []byte) (broker.Request, error) {
 		in := P(new(T))
+		if p, ok := any(in).(plainRequest); ok && readPlain(words, p) {
+			return in.request()
+		}
+		in = P(new(T))
 		if err := decode(words, in); err != nil {
 			return broker.Request{}, err
 		}
@@ -106,19 +111,18 @@ func (m *memo) remember(a *asked, prepared broker.Request) {
 	m.places[hash%memoPlaces].taken.Store(&asked{app: a.app, request: prepared, idiom: a.idiom, words: a.words})
 }
 
-// requestFor gives the request for what is asked, on behalf of an app and a caller. What is asked again is prepared for
-// the next time.
-func (a *api) requestFor(who caller, app string, what *asked) broker.Request {
+// answerTo gives the answer to what a caller asks on behalf of an app. What is asked again is prepared for the next time.
+func (a *api) answerTo(ctx context.Context, who *caller, app string, what *asked) (broker.Answer, error) {
 	req := what.request
-	if req.App == app {
-		return who.request(req)
-	}
-	req.App = app
-	if what.idiom != nil {
-		var lasting bool
-		if req, lasting = a.Broker.Prepare(req); lasting {
-			a.memo.remember(what, req)
+	if req.App != app {
+		req.App = app
+		if what.idiom != nil {
+			var lasting bool
+			if req, lasting = a.Broker.Prepare(req); lasting {
+				a.memo.remember(what, req)
+			}
 		}
 	}
-	return who.request(req)
+	who.ask(&req)
+	return a.Broker.Get(ctx, req)
 }
