@@ -92,6 +92,7 @@ func appendCacheStatus(b []byte, answer *broker.Answer) []byte {
 	case broker.Stale:
 		b = appendSeconds(append(b, "fwd=stale; ttl="...), answer.TTL())
 		return append(append(b, "; detail="...), broker.CodeOf(answer.Reason)...)
+	case broker.Miss:
 	}
 	b = append(b, "fwd=miss"...)
 	if answer.Stored {

@@ -195,7 +195,7 @@ type shortLinkRequest struct {
 	Unknown   jsontext.Value `json:",embed"`
 }
 
-func (in *shortLinkRequest) request() (broker.Request, error) {
+func (in *shortLinkRequest) request() (broker.Request, error) { //nolint:unparam // as all requests have it
 	page, query, _ := strings.Cut(strings.TrimSpace(in.PageURL), "?")
 	return broker.Request{Target: broker.Target{
 		Kind:   broker.ShortLink,

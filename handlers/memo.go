@@ -87,7 +87,7 @@ func (m *memo) find(f *idiom, words []byte) (known *asked, again bool) {
 	if known := place.taken.Load(); known != nil && known.idiom == f && known.words == string(words) {
 		return known, false
 	}
-	mark := uint32(hash >> 32) //nolint:gosec // the part of it that the place does not say
+	mark := uint32(hash >> 32) // the part of it that the place does not say
 	return nil, place.last.Swap(mark) == mark
 }
 
