@@ -34,4 +34,3 @@ func (p Pace) Wait(ctx context.Context, clock Clock) error {
 	close(urgent)
 	return p.of.wait(ctx, clock, clock().Add(time.Minute), urgent)
 }
-
