@@ -6,11 +6,13 @@ import (
 	"time"
 )
 
-// blockShare and blockMost size the blocks of units that are reserved in the store at once: a 64th of what is left
-// of the day, 64 units at most, so that near the limit each unit is reserved for itself.
+// The blocks of units that are reserved in the store at once are a 64th of what is left of the day, so that near the limit
+// each unit is reserved for itself, and no more than 64. Where that many are spent before the next are reserved, as on a
+// slow disk, they are doubled for the rest of the day, to 512 at most: that is what a crash may waste.
 const (
 	blockShare = 64
-	blockMost  = 64
+	blockFirst = 64
+	blockMost  = 512
 )
 
 // ledger keeps an account within its budget of a day: an app within one of WeChat's quotas, or a client within its own.
@@ -29,6 +31,8 @@ type ledger struct {
 	day      string
 	left     int64 // units of the block that are not spent
 	reserved int64 // all that the store has reserved on the day
+	size     int64 // of a block, as long as enough is left of the day
+	late     bool  // somebody found no unit while the next block was being reserved
 	turns    int64 // grows when a reservation begins and when it ends, so it is odd while one is under way
 }
 
@@ -39,7 +43,9 @@ type unit struct {
 }
 
 func newLedger(store LedgerStore, account string, limit int64, days quotaDays, exhausted Code) *ledger {
-	return &ledger{store: store, account: account, limit: limit, days: days, exhausted: exhausted, reserving: newOnceLock()}
+	return &ledger{
+		store: store, account: account, limit: limit, days: days, exhausted: exhausted, reserving: newOnceLock(), size: blockFirst,
+	}
 }
 
 // spend takes a unit, as long as more than kept units of the day remain.
@@ -70,6 +76,7 @@ func (l *ledger) take(now time.Time, kept int64) (u unit, ok bool, err error) {
 		err.RetryAfter = l.days.nextDay(now).Sub(now)
 		return unit{}, false, err
 	case l.left == 0:
+		l.late = l.late || l.turns%2 == 1
 		return unit{}, false, nil
 	default:
 		l.left--
@@ -124,7 +131,7 @@ func (l *ledger) runsLow(day string) bool {
 }
 
 func (l *ledger) nextBlock(reserved int64) int64 {
-	return min(blockMost, max(1, (l.limit-reserved)/blockShare))
+	return min(l.size, max(1, (l.limit-reserved)/blockShare))
 }
 
 // reserveBlock has the store set a block of a day aside. What was left of the day before is forgotten with it. Whoever
@@ -135,16 +142,22 @@ func (l *ledger) reserveBlock(ctx context.Context, day string) error {
 	reserved := int64(0)
 	if l.day == day {
 		reserved = l.reserved
+	} else {
+		l.size, l.late = blockFirst, false
 	}
+	block := l.nextBlock(reserved)
 	l.mu.Unlock()
 
-	granted, total, err := l.store.ReserveQuota(ctx, l.account, day, l.nextBlock(reserved), l.limit)
+	granted, total, err := l.store.ReserveQuota(ctx, l.account, day, block, l.limit)
 
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.turns++
 	if err != nil {
 		return Errorf(StoreFailed, "no unit of quota could be reserved, and none is spent without: %w", err)
+	}
+	if l.late {
+		l.size, l.late = min(2*l.size, blockMost), false
 	}
 	if l.day != day {
 		l.day, l.left = day, 0

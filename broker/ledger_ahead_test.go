@@ -60,6 +60,33 @@ func TestTheNextBlockIsThereBeforeTheLastUnitIsSpent(t *testing.T) {
 	}
 }
 
+func TestBlocksGrowWhereTheyAreSpentFasterThanReserved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, &wechat{takes: time.Millisecond}, func(a *broker.App) { a.Rate = 1e6 })
+		r.store.reserving = func() { time.Sleep(3 * time.Millisecond) }
+		for wave := range 60 {
+			began := time.Now()
+			var callers sync.WaitGroup
+			for caller := range 64 {
+				callers.Go(func() { r.get(t, query(fmt.Sprintf("a=%d-%d", wave, caller)), broker.Miss) })
+			}
+			callers.Wait()
+			if waited := time.Since(began) - time.Millisecond; waited > 0 && wave >= 20 {
+				t.Errorf("wave %d waited %s for units", wave, waited)
+			}
+		}
+		if waste := r.reservedToday(t) - 60*64; waste > 512+256 {
+			t.Errorf("a crash would waste %d units", waste)
+		}
+		time.Sleep(16 * time.Hour)
+		r.miss(t, "b", 1)
+		if reserved := r.reservedToday(t); reserved != 64 {
+			t.Errorf("the next day begins with a block of %d", reserved)
+		}
+		r.drain(t)
+	})
+}
+
 func TestOneBlockIsReservedAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, &wechat{takes: 10 * time.Millisecond}, func(a *broker.App) { a.Rate = 1e6 })
