@@ -30,6 +30,11 @@ func public(b *testing.B, stored int) http.Handler {
 	store := openStore(b)
 	links := newBroker(b, store)
 	generate(b, links, 0, stored)
+	return publicOver(b, store, links)
+}
+
+func publicOver(b *testing.B, store broker.Store, links *broker.Broker) http.Handler {
+	b.Helper()
 	clients, err := broker.OpenClients(b.Context(), store, []broker.Client{
 		{Name: "bench", Role: broker.RoleGenerate, Keys: []broker.ClientKey{{Digest: broker.DigestKey(apiKey)}}},
 		{

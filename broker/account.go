@@ -63,26 +63,33 @@ func (allTime) day(time.Time) string { return "9999-12-31" }
 func (allTime) called(string) string { return "there are for ever" }
 
 // units are taken from several accounts for one generation.
-type units []func()
+type units []unit
 
 // spend takes a unit from each account of a target, or from none.
 func (a *app) spend(ctx context.Context, w want, clock Clock) (taken units, err error) {
 	for _, name := range w.target.Accounts() {
 		ledger := a.accounts[name].ledger
-		unit, err := ledger.spend(ctx, clock, a.keptFrom(ledger, w.purpose))
+		u, err := ledger.spend(ctx, clock, a.keptFrom(ledger, w.purpose))
 		if err != nil {
 			taken.refund()
 			return nil, err
 		}
-		taken = append(taken, func() { ledger.refund(unit) })
+		taken = append(taken, u)
 	}
 	return taken, nil
 }
 
 // refund gives units back that were certainly not spent.
 func (u units) refund() {
-	for _, giveBack := range u {
-		giveBack()
+	for _, one := range u {
+		one.refund()
+	}
+}
+
+// reserveAhead sees to it that the accounts have further units by the time they are needed.
+func (u units) reserveAhead(ctx context.Context) {
+	for _, one := range u {
+		one.of.reserveAhead(ctx, one.day)
 	}
 }
 

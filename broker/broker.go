@@ -132,4 +132,14 @@ func (l onceLock) lock(ctx context.Context) error {
 	}
 }
 
+// tryLock reports whether the lock was free and is now the caller's.
+func (l onceLock) tryLock() bool {
+	select {
+	case l <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
 func (l onceLock) unlock() { <-l }

@@ -58,12 +58,16 @@ func newBudgets(store LedgerStore, policy Policy) *budgets {
 }
 
 // bill is what was charged, to be given back where nothing was generated.
-type bill struct{ back []func() }
+type bill struct {
+	back  []func()
+	units units // of the client's day
+}
 
 func (b bill) refund() {
 	for _, give := range b.back {
 		give()
 	}
+	b.units.refund()
 }
 
 // charge takes a generation from every budget it counts against, or from none.
@@ -92,12 +96,11 @@ func (b *budgets) charge(ctx context.Context, p payer, clock Clock) (paid bill, 
 		paid.back = append(paid.back, func() { b.clientMinutes.Undo(p.client.Name, limit) })
 	}
 	if most := p.client.Grant.GenerationsPerDay; most > 0 {
-		day := b.day(dayBudget{client: p.client.Name, limit: most})
-		u, err := day.spend(ctx, clock, 0)
+		u, err := b.day(dayBudget{client: p.client.Name, limit: most}).spend(ctx, clock, 0)
 		if err != nil {
 			return paid, err
 		}
-		paid.back = append(paid.back, func() { day.refund(u) })
+		paid.units = append(paid.units, u)
 	}
 	return paid, nil
 }

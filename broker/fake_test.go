@@ -106,6 +106,8 @@ type moody struct {
 	beforePut    func(ctx context.Context) error // runs first
 	beforeLink   func(key broker.Key)
 	beforeTouch  func()
+	reserving    func() // runs when units are about to be reserved
+	reserved     func() // and when they are
 	beforeAdd    func() // runs when counts are about to be added
 	afterAdd     func() // and when they are
 	afterStats   func() // runs when counts are read
@@ -194,7 +196,14 @@ func (m *moody) ReserveQuota(ctx context.Context, account, on string, n, limit i
 	if m.ledgerFails.Load() {
 		return 0, 0, errDisk
 	}
-	return m.Store.ReserveQuota(ctx, account, on, n, limit)
+	if m.reserving != nil {
+		m.reserving()
+	}
+	granted, total, err := m.Store.ReserveQuota(ctx, account, on, n, limit)
+	if m.reserved != nil {
+		m.reserved()
+	}
+	return granted, total, err
 }
 
 // rig is a broker with a real store and a fake WeChat.

@@ -65,6 +65,8 @@ func (b *Broker) ask(ctx context.Context, w want, urgent <-chan struct{}) (Gener
 		err = Errorf(Upstream, "WeChat's answer carries a link that is not of kind %s, or not on a host of link_hosts", w.target.Kind)
 		w.trouble().set(err, b.clock().Add(appMemory)) // or a new host of WeChat's would cost the day's quota
 		b.policy.Observe(Event{Name: LinkRefused, App: w.app.ID, Kind: w.target.Kind, Err: err})
+	default:
+		bill.units.reserveAhead(ctx)
 	}
 	return made, err
 }
@@ -148,6 +150,7 @@ func (b *Broker) callUntilAnswered(ctx context.Context, w want, urgent <-chan st
 		n.spent = n.spent || !unspent(err)
 		if err == nil {
 			w.app.retries.earn()
+			taken.reserveAhead(ctx)
 			return made, n, nil
 		}
 		jittered := wait/2 + rand.N(wait) //nolint:gosec // spreads load, guards nothing

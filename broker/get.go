@@ -88,7 +88,7 @@ func (b *Broker) miss(ctx context.Context, w want, onlyIfCached bool, answer *An
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.policy.Deadline)
 	defer cancel()
-	r, err := b.pass(ctx, w)
+	r, collapsed, err := b.pass(ctx, w)
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (b *Broker) miss(ctx context.Context, w want, onlyIfCached bool, answer *An
 	if r.found {
 		outcome = Hit // stored by somebody else between our look and our turn
 	}
-	answer.Link, answer.Stored, answer.Collapsed = r.link, r.stored, r.collapsed
+	answer.Link, answer.Stored, answer.Collapsed = r.link, r.stored, collapsed
 	b.complete(answer, w.reading, outcome, b.clock())
 	return nil
 }

@@ -108,7 +108,7 @@ const maxKept = 2 << 10
 // keptOf gives the canonical form of an answer's further fields. What cannot be kept is left out: the link is what
 // was paid for.
 func keptOf(extra json.RawMessage) json.RawMessage {
-	if len(extra) > maxKept {
+	if len(extra) == 0 || len(extra) > maxKept {
 		return nil
 	}
 	kept, names, err := canonicalObject(extra)

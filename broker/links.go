@@ -59,12 +59,12 @@ func (b *Broker) Renew(ctx context.Context, key Key) (Answer, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.policy.Deadline)
 	defer cancel()
-	r, err := b.pass(ctx, renewal(app, link, Interactive))
+	r, collapsed, err := b.pass(ctx, renewal(app, link, Interactive))
 	if err != nil {
 		return Answer{}, err
 	}
 	return Answer{
-		Link: r.link, At: b.clock(), Outcome: Miss, LeastLife: link.Target.Expiry.leastLife(), Stored: r.stored, Collapsed: r.collapsed,
+		Link: r.link, At: b.clock(), Outcome: Miss, LeastLife: link.Target.Expiry.leastLife(), Stored: r.stored, Collapsed: collapsed,
 	}, nil
 }
 

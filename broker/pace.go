@@ -20,6 +20,8 @@ const (
 // pace spaces the calls to WeChat evenly (the generic cell rate algorithm). Those for whom somebody waits take the
 // next slot in turn, pre-warming takes one only when nobody else does.
 type pace struct {
+	quiet onceLock // held by the first of those who wait for quiet: with each slot thousands would wake for one of them
+
 	mu      sync.Mutex
 	most    float64   // calls a second
 	rate    float64   // the same at present, at the moment seen
@@ -28,14 +30,16 @@ type pace struct {
 	next    time.Time // when the next slot begins
 }
 
-func newPace(rate float64) *pace { return &pace{most: rate, rate: rate} }
+func newPace(rate float64) *pace { return &pace{quiet: newOnceLock(), most: rate, rate: rate} }
 
 // wait waits for the caller's turn. It does not begin to wait for a turn that comes too late.
 func (p *pace) wait(ctx context.Context, clock Clock, latest time.Time, urgent <-chan struct{}) error {
-	if err := p.waitForQuiet(ctx, clock, urgent); err != nil {
+	leave, err := p.waitForQuiet(ctx, clock, urgent)
+	if err != nil {
 		return err
 	}
 	delay, ok := p.reserve(clock(), latest)
+	leave()
 	if !ok || !sleep(ctx, delay) {
 		err := Errorf(Busy, "WeChat's rate is used up by those who asked before")
 		err.RetryAfter = max(delay, time.Second).Round(time.Second)
@@ -44,28 +48,42 @@ func (p *pace) wait(ctx context.Context, clock Clock, latest time.Time, urgent <
 	return nil
 }
 
-// waitForQuiet returns when no slot is taken ahead, or as soon as the call is urgent.
-func (p *pace) waitForQuiet(ctx context.Context, clock Clock, urgent <-chan struct{}) error {
+// waitForQuiet returns when no slot is taken ahead and it is the caller's turn, until he leaves; or as soon as the call is
+// urgent.
+func (p *pace) waitForQuiet(ctx context.Context, clock Clock, urgent <-chan struct{}) (leave func(), err error) {
+	select {
+	case <-urgent:
+		return func() {}, nil
+	default:
+	}
+	select {
+	case p.quiet <- struct{}{}:
+	case <-urgent:
+		return func() {}, nil
+	case <-ctx.Done():
+		return nil, noQuiet(ctx)
+	}
 	for {
-		select {
-		case <-urgent:
-			return nil
-		default:
-		}
 		ahead := p.ahead(clock())
 		if ahead <= 0 {
-			return nil
+			return p.quiet.unlock, nil
 		}
 		timer := time.NewTimer(ahead)
 		select {
 		case <-timer.C:
 		case <-urgent:
+			timer.Stop()
+			return p.quiet.unlock, nil
 		case <-ctx.Done():
 			timer.Stop()
-			return Errorf(Busy, "WeChat's rate is used up by those for whom somebody waits: %w", ctx.Err())
+			p.quiet.unlock()
+			return nil, noQuiet(ctx)
 		}
-		timer.Stop()
 	}
+}
+
+func noQuiet(ctx context.Context) error {
+	return Errorf(Busy, "WeChat's rate is used up by those for whom somebody waits: %w", ctx.Err())
 }
 
 // ahead is how far in the future the next slot lies.

@@ -3,6 +3,7 @@ package broker_test
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -114,6 +115,33 @@ func TestPrewarmingWaitsUntilNobodyElseDoes(t *testing.T) {
 			if who != "miss" {
 				t.Fatalf("call %d of %d was for pre-warming while somebody waited", i, len(order))
 			}
+		}
+	})
+}
+
+// TestThoseWhoStandBackDoNotAllWakeForEachSlot counts how often the time is asked for: a thousand lines that wait behind
+// others must not look up with each call that those make.
+func TestThoseWhoStandBackDoNotAllWakeForEachSlot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked atomic.Int64
+		clock := func() time.Time {
+			asked.Add(1)
+			return time.Now()
+		}
+		policy := broker.Policy{Apps: []broker.App{{ID: appid, Rate: 100}}}
+		links := broker.New(newRig(t, &wechat{}, nil).store, &wechat{}, policy, clock)
+		var callers sync.WaitGroup
+		const standingBack = 1000
+		for i := range standingBack {
+			callers.Go(func() {
+				req := query(fmt.Sprint("batched=", i))
+				req.Batched = true
+				_, _ = links.Get(t.Context(), req)
+			})
+		}
+		callers.Wait()
+		if perCaller := asked.Load() / standingBack; perCaller > 30 {
+			t.Errorf("each of them asked %d times for the time", perCaller)
 		}
 	})
 }

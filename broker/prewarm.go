@@ -142,7 +142,7 @@ func (p *prewarming) generate(ctx context.Context, w want) {
 	if p.hasStopped(w.target) {
 		return
 	}
-	r, err := p.broker.pass(ctx, w)
+	r, _, err := p.broker.pass(ctx, w)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {

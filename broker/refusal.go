@@ -158,7 +158,8 @@ func retryLater(err error, after time.Duration) error {
 	return &later
 }
 
-// refusals remembers which keys WeChat refused. It is bounded: when full it forgets what is over, or else all.
+// refusals remembers which keys WeChat refused. It is bounded: when full it forgets what is over, and all if that is less
+// than half. So a flood of refusals does not have each miss wait while every key is looked at.
 type refusals struct {
 	mu   sync.Mutex
 	keys map[Key]refusal
@@ -181,14 +182,15 @@ func (r *refusals) check(key Key, now time.Time) error {
 func (r *refusals) put(key Key, err error, until, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.keys) >= maxRefusedKeys {
+	before := len(r.keys)
+	if before >= maxRefusedKeys {
 		for k, known := range r.keys {
 			if !now.Before(known.until) {
 				delete(r.keys, k)
 			}
 		}
 	}
-	if r.keys == nil || len(r.keys) >= maxRefusedKeys {
+	if r.keys == nil || before >= maxRefusedKeys && len(r.keys) > maxRefusedKeys/2 {
 		r.keys = make(map[Key]refusal)
 	}
 	r.keys[key] = refusal{err: err, until: until}

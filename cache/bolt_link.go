@@ -37,13 +37,17 @@ func (b *Bolt) Link(ctx context.Context, key broker.Key) (broker.Link, error) {
 // PutLink stores a link. What it replaces may be damaged: then its places in the indexes are not known, and stay behind
 // leading nowhere. PurgeLinks takes those of ends away, a backup, a restore and compacting all of them.
 func (b *Bolt) PutLink(ctx context.Context, link broker.Link) error {
-	if _, err := encodeLink(link); err != nil {
+	record, err := encodeLink(link) // here, and not while everybody else's writes wait
+	if err != nil {
 		return failed("storing a link", err)
 	}
 	return b.write(ctx, "storing a link", func(tx *bolt.Tx) (bool, error) {
 		old, err := readLink(tx, link.Key)
 		if err != nil {
-			return true, writeLink(tx, link)
+			if err := tx.Bucket(bucketLinks).Put(link.Key[:], record); err != nil {
+				return false, err
+			}
+			return true, enlist(tx, link)
 		}
 		if err := unlist(tx, old); err != nil {
 			return false, err

@@ -30,8 +30,9 @@ func failed(doing string, err error) error {
 
 func noURL() error { return broker.Errorf(broker.NotFound, "no link that is stored has this URL") }
 
+// noLink is what each miss is told twice, so no format is read for it.
 func noLink(key broker.Key) error {
-	return broker.Errorf(broker.NotFound, "no link is stored under %s", key)
+	return &broker.Error{Code: broker.NotFound, Message: "no link is stored under " + key.String()}
 }
 
 func noAlias(slug string) error {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // maxErrMsg bounds what is kept of an errmsg, in bytes.
@@ -51,7 +52,8 @@ func parseAnswer(body []byte, hidden ...Secret) (answer, error) {
 	}
 	errMsg, rid := cutRID(hide(looseText(fields["errmsg"]), hidden))
 	access := Secret(looseText(fields["access_token"]))
-	maps.DeleteFunc(fields, func(_ string, value json.RawMessage) bool { return holds(value, append(hidden, access)) })
+	hidden = append(hidden, access)
+	maps.DeleteFunc(fields, func(_ string, value json.RawMessage) bool { return holds(value, hidden) })
 	return answer{
 		errCode: int(errCode), errMsg: tidy(errMsg), rid: rid, accessToken: access, expiresIn: expiresIn, fields: fields,
 	}, nil
@@ -91,10 +93,12 @@ func encodeAgain(fields map[string]json.RawMessage) json.RawMessage {
 
 // holds reports whether a value shows a secret, however it is escaped.
 func holds(value json.RawMessage, hidden []Secret) bool {
-	var plain any
-	if json.Unmarshal(value, &plain) == nil {
-		if again, err := json.Marshal(plain); err == nil {
-			value = again
+	if bytes.IndexByte(value, '\\') >= 0 { // most have no escapes, and decoding costs more than all else in an answer
+		var plain any
+		if json.Unmarshal(value, &plain) == nil {
+			if again, err := json.Marshal(plain); err == nil {
+				value = again
+			}
 		}
 	}
 	return slices.ContainsFunc(hidden, func(secret Secret) bool {
@@ -121,6 +125,12 @@ func looseNumber(raw json.RawMessage) (int64, error) {
 
 // looseText reads a string; anything else is no text.
 func looseText(raw json.RawMessage) string {
+	if len(raw) < 2 || raw[0] != '"' {
+		return ""
+	}
+	if end := len(raw) - 1; raw[end] == '"' && bytes.IndexByte(raw, '\\') < 0 && utf8.Valid(raw) {
+		return string(raw[1:end]) // as nearly all are: there is nothing to decode
+	}
 	var text string
 	if json.Unmarshal(raw, &text) != nil {
 		return ""
