@@ -73,6 +73,12 @@ screenshots: ## take pictures of every page of the admin page, into screenshots/
 build: ## build one static binary, bin/linkbroker
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X linkbroker/cli.version=$(VERSION)' -o bin/linkbroker .
 
+# go build, go run and make build take default.pgo by themselves. What moves on the hit path goes out of it without a
+# word, so make it afresh when that was changed, on a machine with nothing else to do.
+.PHONY: pgo
+pgo: ## make default.pgo afresh, the profile by which Go compiles what is hot
+	$(GO) run ./bench/pgo
+
 .PHONY: vuln
 vuln: ## look for known vulnerabilities in what is called
 	$(GOVULNCHECK) ./...

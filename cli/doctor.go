@@ -98,6 +98,9 @@ func examine(ctx context.Context, cmd *cobra.Command) (*diagnosis, error) {
 		d.add(odd, "configuration", warning, "")
 	}
 	d.examineSettings(settings)
+	if !problems.concern("cache", "max_connections", "store") {
+		d.examineMemory(settings.Config)
+	}
 	if !problems.concern("store", "backup", "cache") {
 		d.examineStore(ctx, settings.Config)
 	}

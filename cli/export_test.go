@@ -152,3 +152,9 @@ func NewBackups(cfg Config, store *cache.Store) handlers.Backups {
 	}
 	return nil
 }
+
+// MemoryLimit gives what memory is limited to on a machine that has so much, and whether that is too little.
+func MemoryLimit(cfg Config, machine int64) (limit int64, tight bool) {
+	m := cfg.memory(machine, "machine")
+	return m.limit, m.tight()
+}

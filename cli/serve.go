@@ -52,6 +52,7 @@ func serve(ctx context.Context, cmd *cobra.Command, settings *Settings) (err err
 	defer signal.Stop(hangups)
 	logger, level := settings.Log.logger(cmd.ErrOrStderr())
 	logWarnings(settings, logger)
+	boundMemory(settings.Config, logger)
 	logger.Info("opening the store", "store", settings.Store)
 	store, err := openStore(ctx, settings.Config, logger)
 	if err != nil {

@@ -29,6 +29,7 @@ func serveSandbox(ctx context.Context, cmd *cobra.Command) (err error) {
 	}
 	cfg := &settings.Config
 	logger, _ := cfg.Log.logger(cmd.ErrOrStderr())
+	boundMemory(*cfg, logger)
 	store, err := openStore(ctx, *cfg, logger)
 	if err != nil {
 		return unlessStopped(ctx, err)

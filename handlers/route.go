@@ -144,6 +144,7 @@ func adminRoutes(a *api) []route {
 		{http.MethodGet, "/api/v1/errors", anybody, a.listExplanations, "", 0},
 		{http.MethodGet, "/api/v1/errors/{code}", anybody, a.showExplanation, "", 0},
 		{http.MethodGet, "/metrics", broker.RoleAdmin, a.metrics(), "", 0},
+		{http.MethodGet, "/debug/pprof/{profile}", broker.RoleAdmin, a.showProfile, "", 0},
 		{http.MethodGet, "/api/v1/links", broker.RoleAdmin, a.listLinks, "", 0},
 		{http.MethodGet, "/api/v1/links.csv", broker.RoleAdmin, a.exportLinks(formCSV), "link.export", 0},
 		{http.MethodGet, "/api/v1/links.ndjson", broker.RoleAdmin, a.exportLinks(formNDJSON), "link.export", 0},

@@ -164,7 +164,7 @@ func (w *world) matrixAsk(t *testing.T, listener string, r handlers.RouteInfo, k
 	if strings.Contains(path, "/jobs/") {
 		name = "purge"
 	}
-	path = strings.NewReplacer("{key}", link, "{name}", name, "{slug}", "stored-"+app).Replace(path)
+	path = strings.NewReplacer("{key}", link, "{name}", name, "{profile}", "heap", "{slug}", "stored-"+app).Replace(path)
 	h, body := w.admin, ""
 	switch {
 	case strings.HasSuffix(path, ":import"):
