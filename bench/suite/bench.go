@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,11 +21,11 @@ type bench struct {
 	dir      string    // on the disk; everything is deleted at the end
 	tmpfs    string    // the same in memory
 	root     string    // of the checkout
-	admin    string    // the address of linkbroker's admin listener
 	upstream *upstream
 	children []*child
 	fleet    []*running
 	built    map[string]string // programs, by name
+	missed   atomic.Int64      // links that were asked for as misses
 }
 
 func newBench(ctx context.Context, o options, says io.Writer) (b *bench, err error) {
@@ -148,12 +149,4 @@ func (b *bench) primeOne(ctx context.Context, r *running, f front, links int) er
 		}
 	}
 	return nil
-}
-
-// check gives how its answers are looked into: a constant has one link for all.
-func (r *running) check() func(link int, body []byte) error {
-	if r.name == "nethttp" || r.name == "gin" {
-		return func(_ int, body []byte) error { return hasLink(0, body) }
-	}
-	return hasLink
 }

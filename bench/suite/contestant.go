@@ -21,9 +21,11 @@ type running struct {
 	contestant
 
 	address string
+	admin   string // of ours, where administrators ask
 	main    *child
 	helper  *child // what it keeps its links in, if that is another process
-	primed  int    // how many links it has
+	primed  int    // how many links it has been given
+	stocked bool   // its store came with links of its own
 }
 
 // speaks reports whether it can be asked by a front.

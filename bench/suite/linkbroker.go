@@ -13,11 +13,16 @@ import (
 
 // startLinkbroker runs the program of this checkout with everything on.
 func startLinkbroker(ctx context.Context, b *bench) (*running, error) {
+	return b.startBroker(ctx, ours, b.store)
+}
+
+// startBroker does so over a store, or over a new one.
+func (b *bench) startBroker(ctx context.Context, name, store string) (*running, error) {
 	program, err := b.build(ctx, ".", ours)
 	if err != nil {
 		return nil, err
 	}
-	folder := filepath.Join(b.dir, ours)
+	folder := filepath.Join(b.dir, name)
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, err
 	}
@@ -25,26 +30,28 @@ func startLinkbroker(ctx context.Context, b *bench) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
-	if b.admin, err = freeAddress(ctx); err != nil {
+	admin, err := freeAddress(ctx)
+	if err != nil {
 		return nil, err
 	}
-	store := b.store
 	if store == "" {
 		store = filepath.Join(folder, "links.db")
 	}
 	config := filepath.Join(folder, "config.yaml")
-	if err := os.WriteFile(config, []byte(b.config(address, store)), 0o600); err != nil {
+	if err := os.WriteFile(config, []byte(b.config(address, admin, store)), 0o600); err != nil {
 		return nil, err
 	}
-	c, err := b.start(ctx, ours, folder, program, "serve", "--config", config)
+	c, err := b.start(ctx, name, folder, program, "serve", "--config", config)
 	if err != nil {
 		return nil, err
 	}
-	return &running{address: address, main: c}, c.answering(ctx, address)
+	r := &running{contestant: contestants()[0], address: address, admin: admin, main: c}
+	r.name = name
+	return r, c.answering(ctx, address)
 }
 
-// config is a real configuration: only what WeChat would limit is not.
-func (b *bench) config(address, store string) string {
+// config is a real configuration: only what WeChat would limit is not. Purging begins when it is asked for.
+func (b *bench) config(address, admin, store string) string {
 	return fmt.Sprintf(`listen: %s
 admin: {listen: %s}
 max_connections: 30000
@@ -54,8 +61,34 @@ apps:
 clients:
   - {name: shop-web, key: %s, role: generate, requests_per_second: 10000000, generations_per_day: 1000000000}
   - {name: ops, key: %s, role: admin}
+jobs: {purge: "0 0 1 1 *"}
 backup: {dir: backups, keep: 1}
-`, address, b.admin, store, appid, b.upstream.url, apiKey, opsKey)
+`, address, admin, store, appid, b.upstream.url, apiKey, opsKey)
+}
+
+// runJob has a job done and waits for its end.
+func (r *running) runJob(ctx context.Context, job string) error {
+	ask, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+r.admin+"/api/v1/jobs/"+job+":run", nil)
+	if err != nil {
+		return err
+	}
+	ask.Header.Set("Authorization", "Bearer "+opsKey)
+	resp, err := http.DefaultClient.Do(ask)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	var status struct {
+		LastError string `json:"last_error"`
+		Detail    string `json:"detail"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&status); err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK || status.LastError != "" {
+		return fmt.Errorf("job %s: %s %s%s", job, resp.Status, status.Detail, status.LastError)
+	}
+	return nil
 }
 
 // sample keeps what ours answers to each front, for those that answer a constant.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -17,7 +16,7 @@ type load struct {
 	links       func(connection, n int) int // the link that a connection asks for as its n-th
 	length      time.Duration
 	requests    int // 0 = as many as there is time for
-	check       func(link int, body []byte) error
+	check       check
 }
 
 // checkEach is how many answers go by between two that are looked into.
@@ -54,15 +53,20 @@ func dial(ctx context.Context, address string) (*connection, error) {
 }
 
 // close closes it. Nobody is left to tell if that fails.
-func (c *connection) close() { _ = c.Conn.Close() }
+func (c *connection) close() { _ = c.Close() }
 
 // ask asks for a link. The body is valid until the next.
 func (c *connection) ask(f front, link int) ([]byte, error) {
-	c.request = f.append(c.request[:0], link)
-	if _, err := c.Write(c.request); err != nil {
+	if err := c.send(f, link); err != nil {
 		return nil, err
 	}
 	return c.reader.read()
+}
+
+func (c *connection) send(f front, link int) error {
+	c.request = f.append(c.request[:0], link)
+	_, err := c.Write(c.request)
+	return err
 }
 
 // pool are connections to one contestant, opened before a round so that opening is not measured.
@@ -147,12 +151,4 @@ func (l load) driveOne(c *connection, number int, began time.Time) ([]time.Durat
 		latencies = append(latencies, answered.Sub(now))
 		now = answered
 	}
-}
-
-// hasLink sees that an answer has the link that the upstream makes for this number.
-func hasLink(link int, body []byte) error {
-	if !bytes.Contains(body, []byte(linkURL(link))) {
-		return fmt.Errorf("link %d was answered with %q, which lacks %s", link, body, linkURL(link))
-	}
-	return nil
 }

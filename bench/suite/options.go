@@ -16,7 +16,11 @@ import (
 //
 //nolint:gochecknoglobals // a constant table
 var scenarios = map[string]func(b *bench, ctx context.Context) (*report, error){
-	"hits": (*bench).hits,
+	"hits":    (*bench).hits,
+	"misses":  (*bench).misses,
+	"mixed":   (*bench).mixed,
+	"trouble": (*bench).trouble,
+	"cold":    (*bench).cold,
 }
 
 const help = `Compares linkbroker with others. It builds and starts each contestant on a free port of this
@@ -46,6 +50,12 @@ type options struct {
 	out           string
 	dir           string
 	store         string
+	from          int
+	rate          float64
+	cycles        int
+	window        time.Duration
+	dead          int
+	callers       int
 	quick         bool
 	most          float64
 }
@@ -69,6 +79,12 @@ func parseOptions(args []string, says io.Writer) (o options, err error) {
 	flags.StringVar(&o.out, "out", "", "`folder` for the results as JSON, Markdown and SVG (default: they are only printed)")
 	flags.StringVar(&o.dir, "dir", "", "`folder` on the disk for what contestants store (default that for temporary files)")
 	flags.StringVar(&o.store, "store", "", "an existing store, which linkbroker then uses and changes")
+	flags.IntVar(&o.from, "from", 0, "the first link that is asked for, in an existing store whose oldest have ended")
+	flags.Float64Var(&o.rate, "rate", 2000, "trouble: hits a `second`")
+	flags.IntVar(&o.cycles, "cycles", 5, "trouble: how many pairs of windows count")
+	flags.DurationVar(&o.window, "window", 10*time.Second, "trouble: how `long` a window is")
+	flags.IntVar(&o.dead, "dead", 500_000, "trouble: how many dead links are purged")
+	flags.IntVar(&o.callers, "callers", 10_000, "cold: how many ask at once")
 	flags.BoolVar(&o.quick, "quick", false, "for CI: few short rounds against net/http alone")
 	flags.Float64Var(&o.most, "most", 0, "fail if a hit's CPU ÷ bare net/http's is above this `ratio`")
 	if err := flags.Parse(args); err != nil {

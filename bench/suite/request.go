@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"strconv"
 )
 
@@ -58,6 +57,3 @@ func digits(n int) int {
 	}
 	return d
 }
-
-// linkURL is the link that the upstream makes, by which an answer is known to be the right one.
-func linkURL(link int) string { return fmt.Sprintf("https://wxaurl.cn/B%010d", link) }

@@ -11,13 +11,14 @@ import (
 // reader reads answers as cheaply as can be: the status, the length and the body. An answer is valid until the next.
 type reader struct {
 	from        io.Reader
+	anyStatus   bool // answers with other statuses than 200 will do
 	buffer      []byte
 	start, stop int // of what was read and not yet used
 }
 
 func newReader(from io.Reader) *reader { return &reader{from: from, buffer: make([]byte, 16<<10)} }
 
-// read gives the body of an answer with status 200; any other is an error.
+// read gives the body of an answer. Other statuses than 200 are errors, unless any will do.
 func (r *reader) read() (body []byte, err error) {
 	if r.start == r.stop {
 		r.start, r.stop = 0, 0
@@ -47,7 +48,7 @@ func (r *reader) body(head []byte, size int) ([]byte, error) {
 	}
 	answer := r.buffer[r.start : r.start+size+length]
 	r.start += size + length
-	if !ok {
+	if !ok && !r.anyStatus {
 		return nil, fmt.Errorf("answered %q", answer)
 	}
 	return answer[size:], nil

@@ -3,6 +3,7 @@ package main
 import (
 	"math"
 	"slices"
+	"time"
 )
 
 // quartiles are the middle of some figures and how they spread.
@@ -37,4 +38,10 @@ func ratios(of, to []float64) []float64 {
 		all[i] = of[i] / to[i]
 	}
 	return all
+}
+
+// sortedMiddle sorts durations and gives the middle one.
+func sortedMiddle(all []time.Duration) time.Duration {
+	slices.Sort(all)
+	return all[len(all)/2]
 }
