@@ -13,7 +13,7 @@ import (
 
 // startLinkbroker runs the program of this checkout with everything on.
 func startLinkbroker(ctx context.Context, b *bench) (*running, error) {
-	return b.startBroker(ctx, ours, b.store)
+	return b.startBroker(ctx, ours, "")
 }
 
 // startBroker does so over a store, or over a new one.

@@ -19,6 +19,7 @@ var scenarios = map[string]func(b *bench, ctx context.Context) (*report, error){
 	"hits":    (*bench).hits,
 	"misses":  (*bench).misses,
 	"mixed":   (*bench).mixed,
+	"rate":    (*bench).rated,
 	"trouble": (*bench).trouble,
 	"cold":    (*bench).cold,
 }
@@ -78,11 +79,11 @@ func parseOptions(args []string, says io.Writer) (o options, err error) {
 	flags.IntVar(&o.connections, "connections", 32, "how many connections ask at once")
 	flags.StringVar(&o.out, "out", "", "`folder` for the results as JSON, Markdown and SVG (default: they are only printed)")
 	flags.StringVar(&o.dir, "dir", "", "`folder` on the disk for what contestants store (default that for temporary files)")
-	flags.StringVar(&o.store, "store", "", "an existing store, which linkbroker then uses and changes")
-	flags.IntVar(&o.from, "from", 0, "the first link that is asked for, in an existing store whose oldest have ended")
-	flags.Float64Var(&o.rate, "rate", 2000, "trouble: hits a `second`")
-	flags.IntVar(&o.cycles, "cycles", 5, "trouble: how many pairs of windows count")
-	flags.DurationVar(&o.window, "window", 10*time.Second, "trouble: how `long` a window is")
+	flags.StringVar(&o.store, "store", "", "rate: an existing `file` of -keys links, which is used and changed (default: one is made)")
+	flags.IntVar(&o.from, "from", 0, "rate: the first link that is asked for, where the oldest have ended")
+	flags.Float64Var(&o.rate, "rate", 2000, "rate, trouble: hits a `second`")
+	flags.IntVar(&o.cycles, "cycles", 5, "rate, trouble: how many pairs of windows count")
+	flags.DurationVar(&o.window, "window", 10*time.Second, "rate, trouble: how `long` a window is")
 	flags.IntVar(&o.dead, "dead", 500_000, "trouble: how many dead links are purged")
 	flags.IntVar(&o.callers, "callers", 10_000, "cold: how many ask at once")
 	flags.BoolVar(&o.quick, "quick", false, "for CI: few short rounds against net/http alone")

@@ -77,7 +77,7 @@ func (b *bench) coldSockets(ctx context.Context) (figures [][]float64, err error
 }
 
 func addCold(figures [][]float64, calls float64, half, last time.Duration) [][]float64 {
-	for i, f := range []float64{calls, micros(half-coldDelay) / 1000, micros(last-coldDelay) / 1000} {
+	for i, f := range []float64{calls, millis(half - coldDelay), millis(last - coldDelay)} {
 		figures[i] = append(figures[i], f)
 	}
 	return figures

@@ -17,7 +17,7 @@ func (b *bench) hits(ctx context.Context) (*report, error) {
 			return nil, err
 		}
 		for _, distribution := range b.distributions {
-			order, err := draw(distribution, b.from, keys)
+			order, err := draw(distribution, 0, keys)
 			if err != nil {
 				return nil, err
 			}

@@ -4,26 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
-	"sync"
-	"sync/atomic"
 	"time"
-
-	"linkbroker/broker"
-	"linkbroker/cache"
 )
 
-// What is asked in a window of time: hits at b.rate, and some misses, in trouble or not.
+// Links that are asked for all the time, beside trouble or not.
 const (
-	hitLinks  = 1000
+	shopLinks = 1000
 	missRate  = 20 // a second
-	missConns = 200
 )
 
-// window is what was measured in one.
-type window struct{ hit50, hit99, miss99 float64 } // ms
+// shop asks for them.
+var shop = traffic{ //nolint:gochecknoglobals // a constant
+	links: func(n int) int { return n * 7919 % shopLinks }, check: hasLink, missRate: missRate,
+}
 
 // trouble measures ours alone: hits at a fixed rate while something else goes on, against the same while nothing does.
 func (b *bench) trouble(ctx context.Context) (*report, error) {
@@ -89,13 +83,13 @@ func (b *bench) cycle(ctx context.Context, store string, n int, trouble func(con
 		return idle, beside, err
 	}
 	defer r.main.stop()
-	if err := b.primeOne(ctx, r, native, hitLinks); err != nil {
+	if err := b.primeOne(ctx, r, native, shopLinks); err != nil {
 		return idle, beside, err
 	}
-	if _, err := b.during(ctx, r, b.whileLasting(time.Second)); err != nil { // warms it up
+	if _, err := b.during(ctx, r, shop, lasting(time.Second)); err != nil { // warms it up
 		return idle, beside, err
 	}
-	measureIdle := func() (err error) { idle, err = b.during(ctx, r, b.whileLasting(b.window)); return err }
+	measureIdle := func() (err error) { idle, err = b.during(ctx, r, shop, lasting(b.window)); return err }
 	measureBeside := func() (err error) { beside, err = trouble(ctx, r); return err }
 	if n%2 == 0 {
 		return idle, beside, errors.Join(measureIdle(), measureBeside())
@@ -104,28 +98,18 @@ func (b *bench) cycle(ctx context.Context, store string, n int, trouble func(con
 	return idle, beside, err
 }
 
-// whileLasting is nothing that goes on, for some time.
-func (b *bench) whileLasting(length time.Duration) func(context.Context) error {
-	return func(ctx context.Context) error {
-		timer := time.NewTimer(length)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
 func (b *bench) purgeWindow(ctx context.Context, r *running) (window, error) {
-	return b.during(ctx, r, func(ctx context.Context) error { return r.runJob(ctx, "purge") })
+	return b.during(ctx, r, shop, func(ctx context.Context) error { return r.runJob(ctx, "purge") })
 }
 
 func (b *bench) backupWindow(ctx context.Context, r *running) (window, error) {
-	return b.during(ctx, r, func(ctx context.Context) error {
+	return b.during(ctx, r, shop, func(ctx context.Context) error {
 		for end := time.Now().Add(b.window); time.Now().Before(end); {
+			nextName := time.Now().Truncate(time.Second).Add(time.Second) // backups are called by the second
 			if err := r.runJob(ctx, "backup"); err != nil {
+				return err
+			}
+			if err := lasting(time.Until(nextName))(ctx); err != nil {
 				return err
 			}
 		}
@@ -136,99 +120,5 @@ func (b *bench) backupWindow(ctx context.Context, r *running) (window, error) {
 func (b *bench) downWindow(ctx context.Context, r *running) (window, error) {
 	b.upstream.down.Store(true)
 	defer b.upstream.down.Store(false)
-	return b.during(ctx, r, b.whileLasting(b.window))
-}
-
-// during asks for hits and misses while something goes on.
-func (b *bench) during(ctx context.Context, r *running, something func(context.Context) error) (w window, err error) {
-	hits, err := dialAll(ctx, r.address, b.connections)
-	if err != nil {
-		return w, err
-	}
-	defer hits.close()
-	misses, err := dialAll(ctx, r.address, missConns)
-	if err != nil {
-		return w, err
-	}
-	defer misses.close()
-	asking, stop := context.WithCancel(ctx)
-	defer stop()
-	var (
-		all            sync.WaitGroup
-		hit, miss      outcome
-		errHit, errMis error
-	)
-	all.Go(func() {
-		p := pace{front: native, rate: b.rate, links: func(n int) int { return n * 7919 % hitLinks }, check: hasLink}
-		hit, errHit = p.drive(asking, hits)
-	})
-	all.Go(func() {
-		p := pace{front: native, rate: missRate, links: func(int) int { return firstFresh + int(b.missed.Add(1)) }}
-		miss, errMis = p.drive(asking, misses)
-	})
-	err = something(ctx)
-	stop()
-	all.Wait()
-	ms := func(d time.Duration) float64 { return micros(d) / 1000 }
-	return window{ms(hit.percentile(0.5)), ms(hit.percentile(0.99)), ms(miss.percentile(0.99))}, errors.Join(err, errHit, errMis)
-}
-
-// fillWithDead makes a store of links that ended a month ago.
-func (b *bench) fillWithDead(ctx context.Context, file string) (err error) {
-	b.say("making a store of %s dead links", thousands(b.dead))
-	store, err := cache.Open(ctx, "bolt://"+file, cache.Options{Clock: time.Now})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	made := time.Now().AddDate(0, -2, 0).UTC().Truncate(time.Millisecond)
-	var (
-		next    atomic.Int64
-		putting sync.WaitGroup
-		failed  = make(chan error, primers)
-	)
-	for range primers {
-		putting.Go(func() {
-			for i := int(next.Add(1)); i <= b.dead && ctx.Err() == nil; i = int(next.Add(1)) {
-				link, err := deadLink(2*firstFresh+i, made)
-				if err == nil {
-					err = store.PutLink(ctx, link)
-				}
-				if err != nil {
-					failed <- err
-					return
-				}
-			}
-		})
-	}
-	putting.Wait()
-	select {
-	case err := <-failed:
-		return err
-	default:
-		return ctx.Err()
-	}
-}
-
-func deadLink(number int, made time.Time) (broker.Link, error) {
-	target, err := broker.Target{App: appid, Path: page, Query: fmt.Sprintf("id=%d&src=sms", number)}.Normalize()
-	made = made.Add(time.Duration(number%86400) * time.Second)
-	return broker.Link{
-		Key: target.Key(), Target: target, URL: linkURL(number), GeneratedAt: made, ExpiresAt: made.AddDate(0, 0, 30).Truncate(time.Second),
-	}, err
-}
-
-func copyFile(to, from string) (err error) {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.Create(to)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, out.Close()) }()
-	_, err = io.Copy(out, in)
-	return err
+	return b.during(ctx, r, shop, lasting(b.window))
 }
