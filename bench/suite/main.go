@@ -51,7 +51,7 @@ func runScenario(ctx context.Context, o options, name string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(os.Stdout, out.markdown())
+	fmt.Fprintln(os.Stdout, out.legend())
 	if o.out != "" {
 		if err := out.write(o.out); err != nil {
 			return err
@@ -60,9 +60,12 @@ func runScenario(ctx context.Context, o options, name string) error {
 	return o.judge(out)
 }
 
-func (b *bench) newReport(ctx context.Context, name, title string) *report {
-	return &report{
+// newReport begins a report, which says what comes of the scenario as it comes.
+func (b *bench) newReport(ctx context.Context, name, title, settings string) *report {
+	r := &report{
 		Name: name, Title: title, Command: strings.Join(append([]string{"go run ./bench/suite"}, b.args...), " "),
-		At: time.Now(), Machine: thisMachine(ctx), Rounds: b.rounds, Settings: b.settings(),
+		At: time.Now(), Machine: thisMachine(ctx), Settings: settings, to: os.Stdout,
 	}
+	fmt.Fprintln(r.to, r.head())
+	return r
 }

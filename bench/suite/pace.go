@@ -21,45 +21,28 @@ type pace struct {
 	check check // of all answers; nil = they may be refusals
 }
 
-// pacedConnection has one request under way at most.
-type pacedConnection struct {
+// paced is a connection that has one request under way at most.
+type paced struct {
 	*connection
 
 	due  atomic.Int64 // when the request under way was, in nanoseconds since the start
 	link atomic.Int64
 }
 
-// drive asks until the context ends, and gives the latencies. It is an error if the connections do not suffice.
-func (p *pace) drive(ctx context.Context, over pool) (outcome, error) {
-	began := time.Now()
-	idle := make(chan *pacedConnection, len(over))
-	failed := make(chan error, len(over))
+// drive asks until the context ends, and gives the latencies.
+func (p pace) drive(ctx context.Context, over pool) (outcome, error) {
 	var (
-		mu      sync.Mutex
+		began   = time.Now()
+		idle    = make(chan *paced, len(over))
+		failed  = make(chan error, len(over))
+		took    = make([][]time.Duration, len(over))
 		reading sync.WaitGroup
-		all     outcome
 	)
-	for _, c := range over {
+	for i, c := range over {
 		c.reader.anyStatus = p.check == nil
-		paced := &pacedConnection{connection: c}
-		idle <- paced
-		reading.Go(func() {
-			for {
-				body, err := paced.reader.read()
-				took := time.Since(began) - time.Duration(paced.due.Load())
-				if err == nil && p.check != nil {
-					err = p.check(int(paced.link.Load()), body)
-				}
-				if err != nil {
-					failed <- err
-					return
-				}
-				mu.Lock()
-				all.latencies = append(all.latencies, took)
-				mu.Unlock()
-				idle <- paced
-			}
-		})
+		conn := &paced{connection: c}
+		idle <- conn
+		reading.Go(func() { took[i] = p.read(conn, began, idle, failed) })
 	}
 	err := p.askAll(ctx, began, idle, failed)
 	if err == nil {
@@ -69,14 +52,32 @@ func (p *pace) drive(ctx context.Context, over pool) (outcome, error) {
 		_ = c.SetDeadline(time.Unix(1, 0)) // ends the reading
 	}
 	reading.Wait()
-	all.took, all.requests = time.Since(began), len(all.latencies)
+	all := outcome{took: time.Since(began), latencies: slices.Concat(took...)}
+	all.requests = len(all.latencies)
 	slices.Sort(all.latencies)
 	return all, err
 }
 
+// read reads answers until that fails, which it does at the end.
+func (p pace) read(c *paced, began time.Time, idle chan<- *paced, failed chan<- error) (took []time.Duration) {
+	for {
+		body, err := c.reader.read()
+		answered := time.Since(began)
+		if err == nil && p.check != nil {
+			err = p.check(int(c.link.Load()), body)
+		}
+		if err != nil {
+			failed <- err
+			return took
+		}
+		took = append(took, answered-time.Duration(c.due.Load()))
+		idle <- c
+	}
+}
+
 // askAll sends each request when it is due. It has a thread of its own and sleeps by the system's clock: Go's timers
 // are late by up to a millisecond where nothing else goes on.
-func (p *pace) askAll(ctx context.Context, began time.Time, idle <-chan *pacedConnection, failed <-chan error) error {
+func (p pace) askAll(ctx context.Context, began time.Time, idle <-chan *paced, failed <-chan error) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	for n := 0; ctx.Err() == nil; n++ {
@@ -102,7 +103,7 @@ func (p *pace) askAll(ctx context.Context, began time.Time, idle <-chan *pacedCo
 }
 
 // settle waits for the answers under way.
-func settle(idle <-chan *pacedConnection, failed <-chan error, connections int) error {
+func settle(idle <-chan *paced, failed <-chan error, connections int) error {
 	limit := time.NewTimer(10 * time.Second)
 	defer limit.Stop()
 	for range connections {

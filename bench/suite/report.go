@@ -3,9 +3,11 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,9 +20,10 @@ type report struct {
 	Command  string    `json:"command"`
 	At       time.Time `json:"at"`
 	Machine  machine   `json:"machine"`
-	Rounds   int       `json:"rounds"`
 	Settings string    `json:"settings"`
 	Tables   []*table  `json:"tables"`
+
+	to io.Writer // each table, as soon as it is there
 }
 
 // table has a row for each contestant or case, whose figures of all rounds it keeps.
@@ -46,7 +49,11 @@ type row struct {
 	Figures [][]float64 `json:"figures"` // by column, of each round
 }
 
-func (r *report) add(t *table) { r.Tables = append(r.Tables, t) }
+// add adds a table and shows it: what comes after it may take long.
+func (r *report) add(t *table) {
+	r.Tables = append(r.Tables, t)
+	fmt.Fprintln(r.to, t.markdown())
+}
 
 // cell is the median of a column's figures.
 func (r row) cell(column int) quartiles { return quartilesOf(r.Figures[column]) }
@@ -121,39 +128,39 @@ func thousands(n int) string {
 	return text
 }
 
+// markdown shows all of it.
 func (r *report) markdown() string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "# %s\n\nMade by\n\n```sh\n%s\n```\n\n", r.Title, r.Command)
-	fmt.Fprintf(&out, "on %s, on %s.\n%s\n", r.At.Format(time.DateOnly), r.Machine, r.Settings)
-	abouts := map[string]bool{}
+	out.WriteString(r.head())
 	for _, t := range r.Tables {
 		fmt.Fprintf(&out, "\n%s", t.markdown())
 		if t.plotted() >= 0 {
 			fmt.Fprintf(&out, "\n![%s](%s.svg)\n", t.Title, t.Name)
 		}
-		for _, row := range t.Rows {
-			abouts[row.Name+": "+row.About] = row.About != ""
-		}
 	}
-	return out.String() + r.legend(abouts)
+	out.WriteString(r.legend())
+	return out.String()
+}
+
+func (r *report) head() string {
+	return fmt.Sprintf("# %s\n\n```sh\n%s\n```\n\nTaken on %s, on %s. %s\n", r.Title, r.Command, r.At.Format(time.DateOnly), r.Machine, r.Settings)
 }
 
 // legend says what each contestant is, once.
-func (r *report) legend(known map[string]bool) string {
-	var out strings.Builder
+func (r *report) legend() string {
+	var lines []string
 	for _, t := range r.Tables {
 		for _, row := range t.Rows {
-			line := row.Name + ": " + row.About
-			if known[line] {
-				fmt.Fprintf(&out, "- %s\n", line)
-				known[line] = false
+			line := fmt.Sprintf("- %s: %s\n", row.Name, row.About)
+			if row.About != "" && !slices.Contains(lines, line) {
+				lines = append(lines, line)
 			}
 		}
 	}
-	if out.Len() == 0 {
+	if len(lines) == 0 {
 		return ""
 	}
-	return "\n## Who took part\n\n" + out.String()
+	return "\n## Who took part\n\n" + strings.Join(lines, "")
 }
 
 // write writes the report as NAME.json and NAME.md, and a plot for each table.

@@ -26,11 +26,13 @@ func (b *bench) cold(ctx context.Context) (*report, error) {
 		return nil, err
 	}
 	b.upstream.delay.Store(int64(coldDelay))
-	out := b.newReport(ctx, "cold", fmt.Sprintf("%s callers, one cold link", thousands(b.callers)))
+	out := b.newReport(ctx, "cold", fmt.Sprintf("%s callers, one cold link", thousands(b.callers)),
+		fmt.Sprintf("Medians of %d rounds; quartiles in brackets.", b.rounds))
 	t := &table{
 		Name: "cold", Title: fmt.Sprintf("Beyond the %s that WeChat takes", coldDelay),
 		Columns: []column{
-			{Name: "calls of WeChat", Spread: true}, {Name: "half of the callers have it", Unit: "ms", Spread: true},
+			{Name: "calls of WeChat", Spread: true},
+			{Name: "half of the callers have it", Unit: "ms", Spread: true},
 			{Name: "the last caller has it", Unit: "ms", Spread: true, Plot: true},
 		},
 	}

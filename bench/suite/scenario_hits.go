@@ -11,7 +11,7 @@ func (b *bench) hits(ctx context.Context) (*report, error) {
 	if err := b.muster(ctx, b.contestants, b.fronts); err != nil {
 		return nil, err
 	}
-	out := b.newReport(ctx, "hits", "Hits")
+	out := b.newReport(ctx, "hits", "Hits", b.settings())
 	for _, keys := range slices.Sorted(slices.Values(b.keys)) {
 		if err := b.prime(ctx, keys); err != nil {
 			return nil, err
@@ -27,7 +27,6 @@ func (b *bench) hits(ctx context.Context) (*report, error) {
 					return nil, err
 				}
 				out.add(t)
-				b.say("\n%s", t.markdown())
 			}
 		}
 	}

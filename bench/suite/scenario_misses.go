@@ -10,7 +10,7 @@ func (b *bench) misses(ctx context.Context) (*report, error) {
 	if err := b.muster(ctx, withStores(b.contestants), []front{facade}); err != nil {
 		return nil, err
 	}
-	out := b.newReport(ctx, "misses", "Misses")
+	out := b.newReport(ctx, "misses", "Misses", b.settings())
 	p := play{
 		title: "64 callers, each for another link", fleet: b.fleet,
 		load: load{front: facade, connections: 64, length: b.length}, links: fresh(len(b.fleet)),
@@ -79,7 +79,7 @@ func (b *bench) mixed(ctx context.Context) (*report, error) {
 	if err := b.muster(ctx, withoutConstants(b.contestants), b.fronts); err != nil {
 		return nil, err
 	}
-	out := b.newReport(ctx, "mixed", "99 hits and a miss")
+	out := b.newReport(ctx, "mixed", "99 hits and a miss", b.settings())
 	keys := b.keys[0]
 	if err := b.prime(ctx, keys); err != nil {
 		return nil, err

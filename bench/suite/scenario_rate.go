@@ -27,11 +27,13 @@ func (b *bench) rated(ctx context.Context) (*report, error) {
 			return nil, err
 		}
 	}
-	out := b.newReport(ctx, "rate", fmt.Sprintf("%s hits a second", figure(b.rate)))
-	out.Settings = fmt.Sprintf("Medians of %d alternating windows of %s each, over %d connections; quartiles in brackets. "+
-		"Latencies count from when a request was due.", b.cycles, b.window, b.connections)
+	out := b.newReport(ctx, "rate", fmt.Sprintf("%s hits a second", figure(b.rate)), fmt.Sprintf(
+		"Medians of %d alternating windows of %s each, over %d connections, due at fixed times from which latencies count; "+
+			"quartiles in brackets.", b.cycles, b.window, b.connections))
 	t := &table{Name: "rate", Title: "Few and many links", Columns: []column{
-		{Name: "p50", Unit: "ms"}, {Name: "p99", Unit: "ms", Spread: true, Plot: true}, {Name: "p99 ÷ that of few", Spread: true},
+		{Name: "p50", Unit: "ms"},
+		{Name: "p99", Unit: "ms", Spread: true, Plot: true},
+		{Name: "p99 ÷ that of few", Spread: true},
 		{Name: "CPU a request", Unit: "µs"},
 	}}
 	measured, err := b.inTurns(ctx, []*running{small, large}, []int{few, keys})

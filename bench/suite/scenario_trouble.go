@@ -21,9 +21,9 @@ var shop = traffic{ //nolint:gochecknoglobals // a constant
 
 // trouble measures ours alone: hits at a fixed rate while something else goes on, against the same while nothing does.
 func (b *bench) trouble(ctx context.Context) (*report, error) {
-	out := b.newReport(ctx, "trouble", "Hits beside trouble")
-	out.Settings = fmt.Sprintf("%s hits and %d misses a second over %d connections, due at fixed times from which latencies count.\n"+
-		"Medians of %d alternating windows; quartiles in brackets.", thousands(int(b.rate)), missRate, b.connections, b.cycles)
+	out := b.newReport(ctx, "trouble", "Hits beside trouble", fmt.Sprintf(
+		"%s hits and %d misses a second over %d connections, due at fixed times from which latencies count. "+
+			"Medians of %d alternating windows; quartiles in brackets.", thousands(int(b.rate)), missRate, b.connections, b.cycles))
 	dead := filepath.Join(b.dir, "dead.db")
 	if err := b.fillWithDead(ctx, dead); err != nil {
 		return nil, err
@@ -31,8 +31,12 @@ func (b *bench) trouble(ctx context.Context) (*report, error) {
 	t := &table{
 		Name: "trouble", Title: "p99 of a hit",
 		Columns: []column{
-			{Name: "idle: hit p50", Unit: "ms"}, {Name: "idle: hit p99", Unit: "ms"}, {Name: "beside it: hit p50", Unit: "ms"}, {Name: "beside it: hit p99", Unit: "ms"},
-			{Name: "p99 ÷ idle", Spread: true, Plot: true}, {Name: "beside it: miss p99", Unit: "ms", Spread: true},
+			{Name: "idle: hit p50", Unit: "ms"},
+			{Name: "idle: hit p99", Unit: "ms"},
+			{Name: "beside it: hit p50", Unit: "ms"},
+			{Name: "beside it: hit p99", Unit: "ms"},
+			{Name: "p99 ÷ idle", Spread: true, Plot: true},
+			{Name: "beside it: miss p99", Unit: "ms", Spread: true},
 		},
 	}
 	purging, err := b.beside(ctx, "purging", dead, b.purgeWindow)

@@ -47,12 +47,12 @@ func (b *bench) during(ctx context.Context, r *running, t traffic, something fun
 		return w, err
 	}
 	all.Go(func() {
-		hit, hitErr = (&pace{front: native, rate: b.rate, links: t.links, check: t.check}).drive(asking, hits)
+		hit, hitErr = pace{front: native, rate: b.rate, links: t.links, check: t.check}.drive(asking, hits)
 	})
 	if t.missRate > 0 {
 		all.Go(func() {
 			next := func(int) int { return firstFresh + int(b.missed.Add(1)) }
-			miss, missErr = (&pace{front: native, rate: t.missRate, links: next}).drive(asking, misses)
+			miss, missErr = pace{front: native, rate: t.missRate, links: next}.drive(asking, misses)
 		})
 	}
 	err = something(ctx)
