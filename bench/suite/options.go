@@ -126,6 +126,11 @@ func (o *options) split(scenario, with, fronts, keys, distributions string) (err
 		o.keys = append(o.keys, n)
 	}
 	o.distributions = list(distributions)
+	for _, d := range o.distributions {
+		if d != uniform && d != zipf {
+			return fmt.Errorf("-dist %q is neither %s nor %s", d, uniform, zipf)
+		}
+	}
 	return nil
 }
 

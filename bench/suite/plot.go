@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"image/color"
 	"path/filepath"
 	"slices"
 
@@ -22,7 +23,7 @@ func (t *table) plot(folder string) error {
 		return nil
 	}
 	p := plot.New()
-	p.Title.Text = t.Title
+	p.Title.Text, p.Title.Padding = t.Title, vg.Points(8)
 	p.Y.Label.Text = t.Columns[at].Name + ", " + t.Columns[at].Unit
 	p.Y.Min = 0
 	var names []string
@@ -31,10 +32,12 @@ func (t *table) plot(folder string) error {
 		if err != nil {
 			return fmt.Errorf("plotting %s: %w", r.Name, err)
 		}
+		box.FillColor = color.Gray{Y: 225}
 		p.Add(box)
 		names = append(names, r.Name)
 	}
 	p.NominalX(names...)
+	p.X.Min, p.X.Max = -0.6, float64(len(t.Rows))-0.4
 	width := vg.Length(len(t.Rows))*vg.Points(90) + vg.Points(80)
 	return p.Save(width, vg.Points(280), filepath.Join(folder, t.Name+".svg"))
 }
