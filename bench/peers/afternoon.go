@@ -103,10 +103,8 @@ func (s *service) get(ctx context.Context, req linkRequest) (link, error) {
 		}
 		return l, s.links.Put(context.WithoutCancel(ctx), key, l)
 	})
-	if err != nil {
-		return link{}, err
-	}
-	return made.(link), nil
+	l, _ = made.(link)
+	return l, err
 }
 
 // generate asks WeChat.

@@ -120,6 +120,9 @@ const primers = 256
 // prime has each contestant that keeps links keep those below a number. All its fronts share them.
 func (b *bench) prime(ctx context.Context, links int) error {
 	for _, r := range b.fleet {
+		if r.constant() {
+			continue
+		}
 		if err := b.primeOne(ctx, r, r.fronts[0], links); err != nil {
 			return fmt.Errorf("priming %s: %w", r.name, err)
 		}

@@ -39,7 +39,7 @@ func isHit(link int, body []byte) error {
 // check gives how a contestant's answers are looked into.
 func (r *running) check() check {
 	switch {
-	case r.name == "nethttp" || r.name == "gin":
+	case r.constant():
 		return hasConstant
 	case r.stocked:
 		return isHit

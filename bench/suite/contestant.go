@@ -31,6 +31,9 @@ type running struct {
 // speaks reports whether it can be asked by a front.
 func (c contestant) speaks(f front) bool { return slices.Contains(c.fronts, f) }
 
+// constant reports whether it answers a constant.
+func (c contestant) constant() bool { return c.name == "nethttp" || c.name == "gin" }
+
 // ours is the name of what all others are compared with.
 const ours = "linkbroker"
 

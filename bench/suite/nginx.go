@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 )
 
 // place says on what kind of file system a cache is.
@@ -52,13 +54,13 @@ func (b *bench) nginxConfig(folder, address string, open bool) string {
 	if os.Geteuid() == 0 {
 		user = "user root;" // its workers must reach the cache
 	}
-	if open {
-		files = "open_file_cache max=200000 inactive=1h; open_file_cache_valid 1h;"
+	if most := openFiles(); open {
+		files = fmt.Sprintf("open_file_cache max=%d inactive=1h; open_file_cache_valid 1h;", most-most/4)
 	}
 	return fmt.Sprintf(`daemon off;
 %[1]s
 worker_processes 1;
-worker_rlimit_nofile 300000;
+worker_rlimit_nofile %[6]d;
 pid nginx.pid;
 events { worker_connections 4096; }
 http {
@@ -82,5 +84,14 @@ http {
 		}
 	}
 }
-`, user, files, folder, b.upstream.host(), address)
+`, user, files, folder, b.upstream.host(), address, openFiles())
+}
+
+// openFiles is how many files a process may have open.
+func openFiles() uint64 {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 1024
+	}
+	return min(limit.Max, 1<<20)
 }

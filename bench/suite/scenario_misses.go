@@ -115,7 +115,7 @@ func (b *bench) mixed(ctx context.Context) (*report, error) {
 
 func withoutConstants(all []contestant) (chosen []contestant) {
 	for _, c := range all {
-		if c.name != "nethttp" && c.name != "gin" {
+		if !c.constant() {
 			chosen = append(chosen, c)
 		}
 	}
