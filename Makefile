@@ -30,6 +30,7 @@ fmt: ## format the code
 .PHONY: lint
 lint: ## see that format, vet and linters have nothing to say
 	$(GO) vet ./...
+	cd bench/peers && $(GO) vet ./...
 	$(GOLANGCI) run ./...
 	@sleepers=$$(grep -rl --include='*_test.go' 'time\.Sleep(' . | xargs -r grep -L synctest); \
 	test -z "$$sleepers" || { echo "these tests sleep outside testing/synctest:" $$sleepers; exit 1; }
@@ -50,6 +51,14 @@ fuzz: ## run each fuzz target for FUZZTIME (1m)
 .PHONY: bench
 bench: ## run the benchmarks, COUNT times for BENCHTIME each
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -count $(COUNT) ./...
+
+# A whole run takes some two hours. SUITE gives other flags; go run ./bench/suite -help explains them.
+SUITE ?= -scenario all -keys 1000,100000,1000000 -dist uniform,zipf -front native,facade,get -out docs/performance
+
+.PHONY: bench-peers
+bench-peers: ## compare with nginx, Varnish, Redis and others, which are installed from Debian
+	bench/install-peers
+	$(GO) run ./bench/suite $(SUITE)
 
 .PHONY: cover
 cover: ## say how much of the code the tests reach
