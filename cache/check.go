@@ -94,16 +94,15 @@ func (r *Report) add(tx *bolt.Tx, name, key, value []byte) {
 	case bytes.Equal(name, bucketLinks):
 		r.Links++
 		for _, index := range indexes {
-			if missing, _ := r.faults(index); index.unlisted(tx, key, value) != nil {
-				*missing++
-			}
+			missing, _ := r.faults(index)
+			*missing += len(index.unlisted(tx, key, value))
 		}
 	case bytes.Equal(name, bucketAliases):
 		r.Aliases++
 	}
 	for _, index := range indexes {
-		if _, stray := r.faults(index); bytes.Equal(name, index.bucket) && index.leadsNowhere(tx, key, value) != nil {
-			*stray++
+		if _, stray := r.faults(index); bytes.Equal(name, index.bucket) {
+			*stray += len(index.leadingNowhere(tx, key, value))
 		}
 	}
 }
