@@ -57,7 +57,7 @@ func wantByURL(t *testing.T, b *cache.Bolt, links ...broker.Link) {
 func TestEntriesAmongTheURLs(t *testing.T) {
 	const n = 3000
 	for name, written := range map[string]func(*testing.T, *cache.Bolt){
-		"that share keys come and go with their links":           func(*testing.T, *cache.Bolt) {},
+		"that share keys come and go with their links":            func(*testing.T, *cache.Bolt) {},
 		"that are keys of their own come and go with their links": spread,
 	} {
 		t.Run(name, func(t *testing.T) {

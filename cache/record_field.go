@@ -32,7 +32,7 @@ func appendMoment(b []byte, field protowire.Number, t time.Time) []byte {
 		return b
 	case t.Nanosecond()%int(time.Millisecond) == 0:
 		b = protowire.AppendTag(b, field, protowire.VarintType)
-		return protowire.AppendVarint(b, uint64(t.UnixMilli())) //nolint:gosec // after 1970: see storable
+		return protowire.AppendVarint(b, uint64(t.UnixMilli()))
 	}
 	b = protowire.AppendTag(b, field, protowire.Fixed64Type)
 	return protowire.AppendFixed64(b, uint64(t.UnixNano()))

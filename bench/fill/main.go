@@ -61,6 +61,8 @@ type filler struct {
 	there    atomic.Int64
 }
 
+var errFilled = errors.New("all links are stored")
+
 // fill runs the writers until all is stored, one of them fails or ctx ends.
 func (f *filler) fill(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
@@ -74,7 +76,7 @@ func (f *filler) fill(ctx context.Context) error {
 	}
 	go func() {
 		all.Wait()
-		stop(nil)
+		stop(errFilled)
 	}()
 	tick := time.NewTicker(10 * time.Second)
 	defer tick.Stop()
@@ -86,11 +88,8 @@ func (f *filler) fill(ctx context.Context) error {
 		}
 	}
 	all.Wait()
-	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+	if err := context.Cause(ctx); !errors.Is(err, errFilled) {
 		return err
-	}
-	if int(f.next.Load()) < f.corpus.Links {
-		return errors.New("interrupted: call it again to go on")
 	}
 	return nil
 }
@@ -99,7 +98,7 @@ func (f *filler) fill(ctx context.Context) error {
 func (f *filler) write(ctx context.Context) error {
 	for {
 		i := int(f.next.Add(1)) - 1
-		if i >= f.corpus.Links || ctx.Err() != nil {
+		if i >= f.corpus.Links {
 			return nil
 		}
 		if f.shuffled {
@@ -123,7 +122,7 @@ func (f *filler) write(ctx context.Context) error {
 // report says how far it is.
 func (f *filler) report() {
 	put, there, took := f.put.Load(), f.there.Load(), time.Since(f.began)
-	fmt.Printf("%6.0fs: %d links put, %.0f a second, %d were there; %.2f GiB, %.1f bytes a link\n",
+	fmt.Fprintf(os.Stdout, "%6.0fs: %d links put, %.0f a second, %d were there; %.2f GiB, %.1f bytes a link\n",
 		took.Seconds(), put, float64(put)/took.Seconds(), there,
 		float64(f.store.Size())/(1<<30), float64(f.store.Size())/float64(max(put+there, 1)))
 }
