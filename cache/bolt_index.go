@@ -32,7 +32,7 @@ type index struct {
 
 // indexes are all there are. Links are stored in about the order of their ends: half a page that is split would stay empty
 // for good. Among the URLs they come in no order.
-var indexes = []index{
+var indexes = [...]index{
 	{
 		bucketExpiry, expiryKeySize, 0, 0.95,
 		func(l broker.Link) []byte { return expiryKey(l.ExpiresAt, l.Key) }, readEnd,

@@ -44,6 +44,9 @@ func copyStore(ctx context.Context, from viewer, to *bolt.DB, progress func(link
 		return copied, err
 	}
 	c := copier{from: from, to: to, copied: &copied, progress: progress}
+	for i := range c.doubts {
+		c.doubts[i] = newDoubt()
+	}
 	for _, name := range append(names, bucketLedger) {
 		if err := c.copyBucket(ctx, name); err != nil {
 			return copied, fmt.Errorf("copying %s: %w", name, err)
@@ -57,6 +60,7 @@ type copier struct {
 	to       *bolt.DB
 	copied   *Copied
 	progress func(links int)
+	doubts   [len(indexes)]*doubt // about each of the indexes
 }
 
 func (c *copier) copyBucket(ctx context.Context, name []byte) error {
@@ -90,7 +94,7 @@ func (c *copier) copyBite(to *bolt.Bucket, name, place []byte) (last []byte, mor
 		var putErr error
 		last, err := readPage(c.from, name, place, pageSize, func(_ *bolt.Tx, key, value []byte) bool {
 			if c.keep(name, key, value) {
-				putErr = putCopy(to, name, key, value)
+				putErr = c.put(to, name, key, value)
 			}
 			return putErr == nil
 		})
@@ -102,9 +106,9 @@ func (c *copier) copyBite(to *bolt.Bucket, name, place []byte) (last []byte, mor
 	return place, true, nil
 }
 
-// putCopy puts an element into a bucket. The entries of an index are put one by one, however they were written.
-func putCopy(to *bolt.Bucket, name, key, value []byte) error {
-	at := slices.IndexFunc(indexes, func(i index) bool { return bytes.Equal(i.bucket, name) })
+// put puts an element into a bucket. The entries of an index are put one by one, however they were written.
+func (c *copier) put(to *bolt.Bucket, name, key, value []byte) error {
+	at := slices.IndexFunc(indexes[:], func(i index) bool { return bytes.Equal(i.bucket, name) })
 	if at < 0 {
 		return to.Put(key, bytes.Clone(value))
 	}
@@ -115,6 +119,7 @@ func putCopy(to *bolt.Bucket, name, key, value []byte) error {
 		if err := indexes[at].put(to, entry); err != nil {
 			return err
 		}
+		c.doubts[at].found(entry)
 	}
 	return nil
 }
@@ -122,26 +127,49 @@ func putCopy(to *bolt.Bucket, name, key, value []byte) error {
 // keep leaves damaged records out: they are missing anyway, and whoever restores the copy need not be told. Those of
 // the ledger are no less there for being damaged: without them nothing would count as spent.
 func (c *copier) keep(name, key, value []byte) bool {
+	var err error
 	switch {
 	case bytes.Equal(name, bucketLedger):
-	case readable(name, key, value) != nil:
+	case bytes.Equal(name, bucketLinks):
+		err = c.keepLink(key, value)
+	default:
+		err = readable(name, key, value)
+	}
+	if err != nil {
 		c.copied.Dropped++
 		return false
-	case bytes.Equal(name, bucketLinks):
-		c.copied.Links++
-	case bytes.Equal(name, bucketAliases):
+	}
+	if bytes.Equal(name, bucketAliases) {
 		c.copied.Aliases++
 	}
 	return true
 }
 
+func (c *copier) keepLink(key, record []byte) error {
+	link, err := readRecord(key, record)
+	if err != nil {
+		return err
+	}
+	for n, index := range indexes {
+		c.doubts[n].wanted(index.entry(link))
+	}
+	c.copied.Links++
+	return nil
+}
+
 // reconcile makes the copy's indexes agree with its links.
 func (c *copier) reconcile(ctx context.Context) error {
-	for _, index := range indexes {
-		if err := c.repair(ctx, index, bucketLinks, index.unlisted, index.put); err != nil {
+	for n, index := range indexes {
+		doubt := c.doubts[n]
+		if !doubt.any() {
+			continue
+		}
+		unlisted := func(tx *bolt.Tx, key, record []byte) [][]byte { return index.unlisted(tx, key, record, doubt.about) }
+		if err := c.repair(ctx, index, bucketLinks, unlisted, index.put); err != nil {
 			return err
 		}
-		if err := c.repair(ctx, index, index.bucket, index.leadingNowhere, index.delete); err != nil {
+		nowhere := func(tx *bolt.Tx, key, value []byte) [][]byte { return index.leadingNowhere(tx, key, value, doubt.about) }
+		if err := c.repair(ctx, index, index.bucket, nowhere, index.delete); err != nil {
 			return err
 		}
 	}
@@ -183,22 +211,25 @@ func (c *copier) repair(
 	}
 }
 
-// unlisted gives the entry that a link should have and has not.
-func (i index) unlisted(tx *bolt.Tx, key, record []byte) [][]byte {
+// unlisted gives the entry that a link should have and has not, if there is doubt about it.
+func (i index) unlisted(tx *bolt.Tx, key, record []byte, doubt func(entry []byte) bool) [][]byte {
 	link, err := readRecord(key, record)
 	if err != nil {
 		return nil
 	}
 	entry := i.entry(link)
-	if i.has(tx.Bucket(i.bucket), entry) {
+	if !doubt(entry) || i.has(tx.Bucket(i.bucket), entry) {
 		return nil
 	}
 	return [][]byte{entry}
 }
 
-// leadingNowhere gives those entries of a key and its value that lead to no link.
-func (i index) leadingNowhere(tx *bolt.Tx, key, value []byte) (lost [][]byte) {
+// leadingNowhere gives those entries of a key and its value that lead to no link, if there is doubt about them.
+func (i index) leadingNowhere(tx *bolt.Tx, key, value []byte, doubt func(entry []byte) bool) (lost [][]byte) {
 	for entry := range i.entries(key, value) {
+		if !doubt(entry) {
+			continue
+		}
 		if _, err := i.follow(tx, entry); err != nil {
 			lost = append(lost, bytes.Clone(entry))
 		}
