@@ -3,7 +3,7 @@
 //
 //	go run ./bench/scale -links 15000000 -store bolt:///var/tmp/links.db reads lists census touches
 //	go run ./bench/scale -links 15000000 -store bolt:///var/tmp/links.db hits
-//	go run ./bench/scale -links 15000000 -store bolt:///var/tmp/links.db purge
+//	go run ./bench/scale -links 15000000 -store bolt:///var/tmp/links.db purge backup
 //	go run ./bench/scale -links 1500000 -store bolt:///var/tmp/churn.db churn
 package main
 
@@ -31,6 +31,7 @@ func main() {
 
 // scale is what is measured, and how.
 type scale struct {
+	url    string
 	store  *cache.Store
 	corpus bench.Corpus
 	rate   int
@@ -41,17 +42,18 @@ type scale struct {
 
 func run(ctx context.Context) (err error) {
 	s := scale{out: os.Stdout, corpus: bench.Corpus{App: bench.App, Until: time.Now()}}
-	url := flag.String("store", "", "`URL` of the store")
+	flag.StringVar(&s.url, "store", "", "`URL` of the store")
 	flag.IntVar(&s.corpus.Links, "links", 1_000_000, "how many it holds; churn: for how many a month is")
-	flag.IntVar(&s.rate, "rate", 1000, "hits: how many a second; purge: likewise")
+	flag.IntVar(&s.rate, "rate", 1000, "hits a second")
 	flag.IntVar(&s.rounds, "rounds", 5, "hits: how often each store has its turn")
 	flag.IntVar(&s.days, "days", 60, "churn: how many; the store is full after 30")
 	flag.Parse()
 	measures := map[string]func(context.Context) error{
-		"reads": s.reads, "touches": s.touches, "lists": s.lists, "census": s.census, "hits": s.hits, "purge": s.purge, "churn": s.churn,
+		"reads": s.reads, "touches": s.touches, "lists": s.lists, "census": s.census,
+		"hits": s.hits, "purge": s.purge, "backup": s.backup, "churn": s.churn,
 	}
 	began := time.Now()
-	if s.store, err = cache.Open(ctx, *url, cache.Options{Clock: time.Now}); err != nil {
+	if s.store, err = cache.Open(ctx, s.url, cache.Options{Clock: time.Now}); err != nil {
 		return err
 	}
 	defer s.store.Close() //nolint:errcheck // what was written is durable
