@@ -23,32 +23,33 @@ import (
 // bolt takes 16 bytes for each key.
 type index struct {
 	bucket []byte
-	size   int     // of an entry
-	rest   int     // how much of it stands in a value; 0 = nothing
-	fill   float64 // how full a page is left that is split
+	size   int // of an entry
+	rest   int // how much of it stands in a value; 0 = nothing
 	entry  func(broker.Link) []byte
 	follow func(tx *bolt.Tx, entry []byte) (broker.Link, error) // errMissing or a damage if it leads to no link
+	split  func(b *bolt.Bucket, entry []byte)                   // says where a page is split that an entry makes too full; nil = amid
 }
 
-// indexes are all there are. Links are stored in about the order of their ends: half a page that is split would stay empty
-// for good. Among the URLs they come in no order.
+// indexes are all there are.
 var indexes = [...]index{
 	{
-		bucketExpiry, expiryKeySize, 0, 0.95,
-		func(l broker.Link) []byte { return expiryKey(l.ExpiresAt, l.Key) }, readEnd,
+		bucketExpiry, expiryKeySize, 0,
+		func(l broker.Link) []byte { return expiryKey(l.ExpiresAt, l.Key) }, readEnd, splitEnds,
 	},
 	{
-		bucketURLs, urlKeySize, urlRestSize, bolt.DefaultFillPercent,
-		func(l broker.Link) []byte { return urlKey(l.URL, l.Key) }, readURL,
+		bucketURLs, urlKeySize, urlRestSize,
+		func(l broker.Link) []byte { return urlKey(l.URL, l.Key) }, readURL, nil,
 	},
 }
 
 // enlist puts a link into every index.
 func enlist(tx *bolt.Tx, link broker.Link) error {
 	for _, index := range indexes {
-		b := tx.Bucket(index.bucket)
-		b.FillPercent = index.fill
-		if err := index.put(b, index.entry(link)); err != nil {
+		b, entry := tx.Bucket(index.bucket), index.entry(link)
+		if index.split != nil {
+			index.split(b, entry)
+		}
+		if err := index.put(b, entry); err != nil {
 			return err
 		}
 	}
@@ -144,6 +145,26 @@ func splitExpiryKey(entry []byte) (end int64, key broker.Key, ok bool) {
 		return 0, broker.Key{}, false
 	}
 	return int64(binary.BigEndian.Uint64(entry)), broker.Key(entry[8:]), true //nolint:gosec // was an int64
+}
+
+// How full a page of the order of ends is left that is split. Nearly all links end later than those before them: of a page
+// at the end that is split amid, the second half would stay empty for good. Where shorter lives are put amid longer ones it is
+// the other way round: each would split off the little that the one before left.
+const (
+	fillAtTheEnd = 0.95
+	fillAmid     = 0.45 // and not 0.5, which is what a transaction begins with
+	theEnd       = 3600 // seconds before the last link's end
+)
+
+// splitEnds says where pages are split in this transaction. One entry amid the others decides for all.
+func splitEnds(b *bolt.Bucket, entry []byte) {
+	last, _ := b.Cursor().Last()
+	end, _, _ := splitExpiryKey(entry)
+	if latest, _, ok := splitExpiryKey(last); ok && end < latest-theEnd {
+		b.FillPercent = fillAmid
+	} else if b.FillPercent != fillAmid {
+		b.FillPercent = fillAtTheEnd
+	}
 }
 
 // Of hash and key so little is enough: what an entry leads to is compared with the whole URL, and of 15 million links

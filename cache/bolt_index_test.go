@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -131,4 +132,31 @@ func TestADamagedURLIndexIsMendedByACopy(t *testing.T) {
 		t.Errorf("the copy is not mended: %+v, %v", report, err)
 	}
 	wantByURL(t, openBolt(t, copied), links...)
+}
+
+func TestTheOrderOfEndsIsDense(t *testing.T) {
+	const n = 1000
+	for name, c := range map[string]struct {
+		life func(n int) time.Duration
+		want float64 // of the pages that are in use
+	}{
+		"if links live equally long":             {func(int) time.Duration { return 48 * time.Hour }, 0.85},
+		"if every other one lives for a quarter": {func(n int) time.Duration { return 12 * time.Hour << (n % 2 * 2) }, 0.58},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := openBolt(t, newPath(t))
+			for n := range n {
+				link := numbered(n)
+				link.ExpiresAt = link.GeneratedAt.Add(c.life(n))
+				put(t, b, link)
+			}
+			noErr(t, b.Change(t.Context(), func(tx *bolt.Tx) (bool, error) {
+				s := tx.Bucket([]byte("expiry")).Stats()
+				if share := float64(s.LeafInuse) / float64(s.LeafAlloc); share < c.want {
+					t.Errorf("%.2f of the pages are in use, want %.2f", share, c.want)
+				}
+				return false, nil
+			}))
+		})
+	}
 }

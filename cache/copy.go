@@ -168,7 +168,9 @@ func (c *copier) reconcile(ctx context.Context) error {
 		if err := c.repair(ctx, index, bucketLinks, unlisted, index.put); err != nil {
 			return err
 		}
-		nowhere := func(tx *bolt.Tx, key, value []byte) [][]byte { return index.leadingNowhere(tx, key, value, doubt.about) }
+		nowhere := func(tx *bolt.Tx, key, value []byte) [][]byte {
+			return index.leadingNowhere(tx, key, value, doubt.about)
+		}
 		if err := c.repair(ctx, index, index.bucket, nowhere, index.delete); err != nil {
 			return err
 		}
