@@ -43,10 +43,7 @@ func copyStore(ctx context.Context, from viewer, to *bolt.DB, progress func(link
 	if err != nil {
 		return copied, err
 	}
-	c := copier{from: from, to: to, copied: &copied, progress: progress}
-	for i := range c.doubts {
-		c.doubts[i] = newDoubt()
-	}
+	c := copier{from: from, to: to, copied: &copied, progress: progress, doubts: newDoubts()}
 	for _, name := range append(names, bucketLedger) {
 		if err := c.copyBucket(ctx, name); err != nil {
 			return copied, fmt.Errorf("copying %s: %w", name, err)
@@ -60,7 +57,7 @@ type copier struct {
 	to       *bolt.DB
 	copied   *Copied
 	progress func(links int)
-	doubts   [len(indexes)]*doubt // about each of the indexes
+	doubts   doubts
 }
 
 func (c *copier) copyBucket(ctx context.Context, name []byte) error {
@@ -94,7 +91,7 @@ func (c *copier) copyBite(to *bolt.Bucket, name, place []byte) (last []byte, mor
 		var putErr error
 		last, err := readPage(c.from, name, place, pageSize, func(_ *bolt.Tx, key, value []byte) bool {
 			if c.keep(name, key, value) {
-				putErr = c.put(to, name, key, value)
+				putErr = putCopy(to, name, key, value)
 			}
 			return putErr == nil
 		})
@@ -106,8 +103,8 @@ func (c *copier) copyBite(to *bolt.Bucket, name, place []byte) (last []byte, mor
 	return place, true, nil
 }
 
-// put puts an element into a bucket. The entries of an index are put one by one, however they were written.
-func (c *copier) put(to *bolt.Bucket, name, key, value []byte) error {
+// putCopy puts an element into a bucket. The entries of an index are put one by one, however they were written.
+func putCopy(to *bolt.Bucket, name, key, value []byte) error {
 	at := slices.IndexFunc(indexes[:], func(i index) bool { return bytes.Equal(i.bucket, name) })
 	if at < 0 {
 		return to.Put(key, bytes.Clone(value))
@@ -119,7 +116,6 @@ func (c *copier) put(to *bolt.Bucket, name, key, value []byte) error {
 		if err := indexes[at].put(to, entry); err != nil {
 			return err
 		}
-		c.doubts[at].found(entry)
 	}
 	return nil
 }
@@ -127,34 +123,17 @@ func (c *copier) put(to *bolt.Bucket, name, key, value []byte) error {
 // keep leaves damaged records out: they are missing anyway, and whoever restores the copy need not be told. Those of
 // the ledger are no less there for being damaged: without them nothing would count as spent.
 func (c *copier) keep(name, key, value []byte) bool {
-	var err error
 	switch {
 	case bytes.Equal(name, bucketLedger):
-	case bytes.Equal(name, bucketLinks):
-		err = c.keepLink(key, value)
-	default:
-		err = readable(name, key, value)
-	}
-	if err != nil {
+	case c.doubts.read(name, key, value) != nil:
 		c.copied.Dropped++
 		return false
-	}
-	if bytes.Equal(name, bucketAliases) {
+	case bytes.Equal(name, bucketLinks):
+		c.copied.Links++
+	case bytes.Equal(name, bucketAliases):
 		c.copied.Aliases++
 	}
 	return true
-}
-
-func (c *copier) keepLink(key, record []byte) error {
-	link, err := readRecord(key, record)
-	if err != nil {
-		return err
-	}
-	for n, index := range indexes {
-		c.doubts[n].wanted(index.entry(link))
-	}
-	c.copied.Links++
-	return nil
 }
 
 // reconcile makes the copy's indexes agree with its links.
