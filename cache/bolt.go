@@ -16,7 +16,7 @@ var (
 	bucketMeta   = []byte("meta")   // what the file is
 	bucketLinks  = []byte("links")  // key → record
 	bucketExpiry = []byte("expiry") // end in seconds since 1970 (8 bytes, big-endian) + key → nothing
-	bucketURLs   = []byte("urls")   // beginning of the URL's SHA-256 (4 bytes) + beginning of the key (4 bytes) → nothing
+	bucketURLs   = []byte("urls")   // first 18 bits of the URL's SHA-256 → the rest of entries that begin so: see index
 	bucketLedger = []byte("ledger") // day + 0 + account → record of a number
 	bucketBlobs  = []byte("blobs")  // name → record of a value
 

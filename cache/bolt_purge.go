@@ -12,6 +12,10 @@ import (
 // on a page of its own, and while those are written nobody else's write is: 200 hold the writer for about 25 ms.
 const purgeBite = 200
 
+// purgeFill has bolt join a page with its neighbour that is less than half as full as this: with bolt's own 0.5, links that
+// come and go leave pages that are hardly more than half full.
+const purgeFill = 0.8
+
 // PurgeLinks deletes links that have ended. The pages of a bite are read before its write transaction begins, so
 // that a slow disk holds up nobody either.
 func (b *Bolt) PurgeLinks(ctx context.Context, before time.Time, limit int) (int, error) {
@@ -40,6 +44,7 @@ func (b *Bolt) purge(ctx context.Context, ends []end, before time.Time) (int, er
 	err := b.write(ctx, "purging links", func(tx *bolt.Tx) (bool, error) {
 		purged = 0
 		changed := false
+		tx.Bucket(bucketLinks).FillPercent = purgeFill
 		for _, end := range ends {
 			link, lost := readEnd(tx, end.entry) // again: it may have been renewed since
 			if lost == nil && !link.ExpiresAt.Before(before) {

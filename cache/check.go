@@ -76,9 +76,29 @@ func checkPages(db *bolt.DB) error {
 	})
 }
 
+// checkRecords looks at every record, and then at what of the indexes may be wrong.
 func checkRecords(ctx context.Context, view viewer, report *Report) error {
+	doubts := newDoubts()
 	for _, name := range buckets {
-		err := visitAll(ctx, view, name, func(tx *bolt.Tx, key, value []byte) { report.add(tx, name, key, value) })
+		err := visitAll(ctx, view, name, func(_ *bolt.Tx, key, value []byte) { report.add(name, doubts.read(name, key, value)) })
+		if err != nil {
+			return err
+		}
+	}
+	for n, index := range indexes {
+		if !doubts[n].any() {
+			continue
+		}
+		missing, stray := report.faults(index)
+		err := visitAll(ctx, view, bucketLinks, func(tx *bolt.Tx, key, record []byte) {
+			*missing += len(index.unlisted(tx, key, record, doubts[n].about))
+		})
+		if err != nil {
+			return err
+		}
+		err = visitAll(ctx, view, index.bucket, func(tx *bolt.Tx, key, value []byte) {
+			*stray += len(index.leadingNowhere(tx, key, value, doubts[n].about))
+		})
 		if err != nil {
 			return err
 		}
@@ -86,25 +106,15 @@ func checkRecords(ctx context.Context, view viewer, report *Report) error {
 	return nil
 }
 
-// add looks at one entry of a bucket.
-func (r *Report) add(tx *bolt.Tx, name, key, value []byte) {
+// add counts one entry of a bucket.
+func (r *Report) add(bucket []byte, err error) {
 	switch {
-	case readable(name, key, value) != nil:
+	case err != nil:
 		r.Damaged++
-	case bytes.Equal(name, bucketLinks):
+	case bytes.Equal(bucket, bucketLinks):
 		r.Links++
-		for _, index := range indexes {
-			if missing, _ := r.faults(index); index.unlisted(tx, key, value) != nil {
-				*missing++
-			}
-		}
-	case bytes.Equal(name, bucketAliases):
+	case bytes.Equal(bucket, bucketAliases):
 		r.Aliases++
-	}
-	for _, index := range indexes {
-		if _, stray := r.faults(index); bytes.Equal(name, index.bucket) && index.leadsNowhere(tx, key, value) != nil {
-			*stray++
-		}
 	}
 }
 

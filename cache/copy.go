@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -42,7 +43,7 @@ func copyStore(ctx context.Context, from viewer, to *bolt.DB, progress func(link
 	if err != nil {
 		return copied, err
 	}
-	c := copier{from: from, to: to, copied: &copied, progress: progress}
+	c := copier{from: from, to: to, copied: &copied, progress: progress, doubts: newDoubts()}
 	for _, name := range append(names, bucketLedger) {
 		if err := c.copyBucket(ctx, name); err != nil {
 			return copied, fmt.Errorf("copying %s: %w", name, err)
@@ -56,6 +57,7 @@ type copier struct {
 	to       *bolt.DB
 	copied   *Copied
 	progress func(links int)
+	doubts   doubts
 }
 
 func (c *copier) copyBucket(ctx context.Context, name []byte) error {
@@ -89,7 +91,7 @@ func (c *copier) copyBite(to *bolt.Bucket, name, place []byte) (last []byte, mor
 		var putErr error
 		last, err := readPage(c.from, name, place, pageSize, func(_ *bolt.Tx, key, value []byte) bool {
 			if c.keep(name, key, value) {
-				putErr = to.Put(key, bytes.Clone(value))
+				putErr = putCopy(to, name, key, value)
 			}
 			return putErr == nil
 		})
@@ -101,12 +103,29 @@ func (c *copier) copyBite(to *bolt.Bucket, name, place []byte) (last []byte, mor
 	return place, true, nil
 }
 
+// putCopy puts an element into a bucket. The entries of an index are put one by one, however they were written.
+func putCopy(to *bolt.Bucket, name, key, value []byte) error {
+	at := slices.IndexFunc(indexes[:], func(i index) bool { return bytes.Equal(i.bucket, name) })
+	if at < 0 {
+		return to.Put(key, bytes.Clone(value))
+	}
+	for entry := range indexes[at].entries(key, value) {
+		if len(entry) != indexes[at].size {
+			continue
+		}
+		if err := indexes[at].put(to, entry); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // keep leaves damaged records out: they are missing anyway, and whoever restores the copy need not be told. Those of
 // the ledger are no less there for being damaged: without them nothing would count as spent.
 func (c *copier) keep(name, key, value []byte) bool {
 	switch {
 	case bytes.Equal(name, bucketLedger):
-	case readable(name, key, value) != nil:
+	case c.doubts.read(name, key, value) != nil:
 		c.copied.Dropped++
 		return false
 	case bytes.Equal(name, bucketLinks):
@@ -119,14 +138,19 @@ func (c *copier) keep(name, key, value []byte) bool {
 
 // reconcile makes the copy's indexes agree with its links.
 func (c *copier) reconcile(ctx context.Context) error {
-	for _, index := range indexes {
-		err := c.repair(ctx, index, bucketLinks, index.unlisted, func(b *bolt.Bucket, entry []byte) error {
-			return b.Put(entry, nil)
-		})
-		if err != nil {
+	for n, index := range indexes {
+		doubt := c.doubts[n]
+		if !doubt.any() {
+			continue
+		}
+		unlisted := func(tx *bolt.Tx, key, record []byte) [][]byte { return index.unlisted(tx, key, record, doubt.about) }
+		if err := c.repair(ctx, index, bucketLinks, unlisted, index.put); err != nil {
 			return err
 		}
-		if err := c.repair(ctx, index, index.bucket, index.leadsNowhere, (*bolt.Bucket).Delete); err != nil {
+		nowhere := func(tx *bolt.Tx, key, value []byte) [][]byte {
+			return index.leadingNowhere(tx, key, value, doubt.about)
+		}
+		if err := c.repair(ctx, index, index.bucket, nowhere, index.delete); err != nil {
 			return err
 		}
 	}
@@ -135,7 +159,7 @@ func (c *copier) reconcile(ctx context.Context) error {
 
 // repair walks over a bucket of the copy and mends the entries of an index that wrong points out.
 func (c *copier) repair(
-	ctx context.Context, index index, name []byte, wrong func(tx *bolt.Tx, key, value []byte) []byte,
+	ctx context.Context, index index, name []byte, wrong func(tx *bolt.Tx, key, value []byte) [][]byte,
 	mend func(b *bolt.Bucket, entry []byte) error,
 ) error {
 	for place := []byte(nil); ; {
@@ -144,9 +168,7 @@ func (c *copier) repair(
 		}
 		var entries [][]byte
 		last, err := readPage(c.to.View, name, place, copyBite, func(tx *bolt.Tx, key, value []byte) bool {
-			if entry := wrong(tx, key, value); entry != nil {
-				entries = append(entries, entry)
-			}
+			entries = append(entries, wrong(tx, key, value)...)
 			return true
 		})
 		if err != nil || last == nil {
@@ -170,23 +192,28 @@ func (c *copier) repair(
 	}
 }
 
-// unlisted gives the entry that a link should have and has not.
-func (i index) unlisted(tx *bolt.Tx, key, record []byte) []byte {
+// unlisted gives the entry that a link should have and has not, if there is doubt about it.
+func (i index) unlisted(tx *bolt.Tx, key, record []byte, doubt func(entry []byte) bool) [][]byte {
 	link, err := readRecord(key, record)
 	if err != nil {
 		return nil
 	}
 	entry := i.entry(link)
-	if found, _ := tx.Bucket(i.bucket).Cursor().Seek(entry); bytes.Equal(found, entry) {
+	if !doubt(entry) || i.has(tx.Bucket(i.bucket), entry) {
 		return nil
 	}
-	return entry
+	return [][]byte{entry}
 }
 
-// leadsNowhere gives an entry that leads to no link.
-func (i index) leadsNowhere(tx *bolt.Tx, entry, _ []byte) []byte {
-	if _, err := i.follow(tx, entry); err != nil {
-		return bytes.Clone(entry)
+// leadingNowhere gives those entries of a key and its value that lead to no link, if there is doubt about them.
+func (i index) leadingNowhere(tx *bolt.Tx, key, value []byte, doubt func(entry []byte) bool) (lost [][]byte) {
+	for entry := range i.entries(key, value) {
+		if !doubt(entry) {
+			continue
+		}
+		if _, err := i.follow(tx, entry); err != nil {
+			lost = append(lost, bytes.Clone(entry))
+		}
 	}
-	return nil
+	return lost
 }

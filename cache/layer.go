@@ -25,14 +25,28 @@ type Layer struct {
 	writes  gate
 }
 
-// NewLayer puts a layer of so many links in front of a store.
+// NewLayer puts a layer of so many links in front of a store. One with much text counts as several: see weight.
 func NewLayer(store broker.Store, links int) *Layer {
 	l := &Layer{
 		Store: store,
-		links: otter.Must(&otter.Options[broker.Key, *broker.Link]{MaximumSize: links}),
+		links: otter.Must(&otter.Options[broker.Key, *broker.Link]{
+			MaximumWeight: uint64(links), //nolint:gosec // not below 0
+			Weigher:       weight,
+		}),
 	}
 	l.purged.Store(math.MinInt64)
 	return l
+}
+
+// weight is what a link counts for: one, and one more for each KiB of its texts. Callers choose how long they are, and shall
+// not choose how much memory there is to be.
+func weight(_ broker.Key, link *broker.Link) uint32 {
+	t := &link.Target
+	texts := len(t.Path) + len(t.Query) + len(t.Scope) + len(t.Title) + len(t.Extra) + len(link.URL) + len(link.Extra) + len(link.Recent)
+	if c := t.CloudBase; c != nil {
+		texts += len(c.Env) + len(c.Domain) + len(c.Path) + len(c.Query) + len(c.ResourceAppID) + len(c.Extra)
+	}
+	return uint32(1 + texts/1024) //nolint:gosec // a record is far shorter than 4 TiB
 }
 
 // Link finds one link.

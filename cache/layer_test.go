@@ -2,10 +2,12 @@ package cache_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -257,6 +259,23 @@ func TestAFailedPutLeavesTheOldLink(t *testing.T) {
 		wantErr(t, layer.PutLink(t.Context(), fresh), broker.StoreFailed)
 		wantLink(t, layer, link)
 	})
+}
+
+func TestLongLinksTakeThePlacesOfSeveral(t *testing.T) {
+	layer := cache.NewLayer(cache.NewMemory(), 100)
+	var links []broker.Link
+	for n := range 200 {
+		target := numbered(n).Target
+		target.Extra = json.RawMessage(`{"x":"` + strings.Repeat("x", 9*1024) + `"}`)
+		links = append(links, linkOf(target, fmt.Sprint("L", n)))
+	}
+	for _, link := range put(t, layer, links...) {
+		wantLink(t, layer, link)
+	}
+	layer.Settle()
+	if n := layer.Cached(); n > 10 || n < 5 {
+		t.Errorf("%d links of 9 KiB are in the place of 100", n)
+	}
 }
 
 func TestMemoryIsBounded(t *testing.T) {

@@ -16,7 +16,8 @@ import (
 type Options struct {
 	Clock broker.Clock // names files that are put aside; required
 
-	// MemoryLinks is how many links are answered from memory; 0 = 100,000. Each takes about half a kilobyte.
+	// MemoryLinks is how many links are answered from memory; 0 = 100,000. Each takes about 0.7 kB, and one with much text
+	// counts once more for each KiB of it.
 	MemoryLinks int
 
 	// BackupDir is where a backup is looked for if the file is damaged; empty = nowhere.

@@ -40,6 +40,16 @@ func TestAliasRecordsAreReadForever(t *testing.T) {
 	}
 }
 
+func TestAliasRecordsWrittenOutAreRead(t *testing.T) {
+	aliases := recordedAliases()
+	for name, record := range pinned(t, "aliases-plain.golden") {
+		alias := aliases[name]
+		if got, err := cache.DecodeAlias([]byte(alias.Slug), record); err != nil || !reflect.DeepEqual(got, alias) {
+			t.Errorf("%s: the record reads %+v, %v", name, got, err)
+		}
+	}
+}
+
 func TestEveryFlippedBitOfAnAliasIsNoticed(t *testing.T) {
 	alias := recordedAliases()["full"]
 	slug, record := []byte(alias.Slug), must(cache.EncodeAlias(alias))

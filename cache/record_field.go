@@ -25,9 +25,14 @@ func appendNumber(b []byte, field protowire.Number, n uint64) []byte {
 	return protowire.AppendVarint(b, n)
 }
 
+// appendMoment writes milliseconds since 1970 as a varint, or nanoseconds as 64 bits if the moment is that fine.
 func appendMoment(b []byte, field protowire.Number, t time.Time) []byte {
-	if t.IsZero() {
+	switch {
+	case t.IsZero():
 		return b
+	case t.Nanosecond()%int(time.Millisecond) == 0:
+		b = protowire.AppendTag(b, field, protowire.VarintType)
+		return protowire.AppendVarint(b, uint64(t.UnixMilli()))
 	}
 	b = protowire.AppendTag(b, field, protowire.Fixed64Type)
 	return protowire.AppendFixed64(b, uint64(t.UnixNano()))
@@ -57,11 +62,15 @@ func appendTimestamp(b []byte, field protowire.Number, t time.Time) []byte {
 // field is one field of a body: a text, or a value of up to 64 bits.
 type field struct {
 	number protowire.Number
+	wire   protowire.Type
 	text   string
 	value  uint64
 }
 
 func (f field) moment() time.Time {
+	if f.wire == protowire.VarintType {
+		return time.UnixMilli(int64(f.value)).UTC() //nolint:gosec // was an int64
+	}
 	return time.Unix(0, int64(f.value)).UTC() //nolint:gosec // was an int64
 }
 
@@ -97,7 +106,7 @@ func eachField(body []byte, text string, visit func(field) error) error {
 			return damagedForm
 		}
 		rest = rest[n:]
-		f := field{number: number}
+		f := field{number: number, wire: wire}
 		switch wire {
 		case protowire.VarintType:
 			f.value, n = protowire.ConsumeVarint(rest)

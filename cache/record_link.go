@@ -1,8 +1,12 @@
 package cache
 
 import (
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -13,11 +17,11 @@ import (
 // The fields of a link's body, in protobuf's wire format. A number is never used again for another meaning, and a
 // reader passes over numbers it does not know: an older program can read what a newer one wrote.
 const (
-	fieldApp         protowire.Number = 1
+	fieldApp         protowire.Number = 1 // see appendApp
 	fieldPath        protowire.Number = 2
 	fieldQuery       protowire.Number = 3
-	fieldURL         protowire.Number = 4
-	fieldGeneratedAt protowire.Number = 5 // moments are nanoseconds since 1970
+	fieldURL         protowire.Number = 4 // or one of urlForms
+	fieldGeneratedAt protowire.Number = 5 // moments are as appendMoment writes them
 	fieldExpiresAt   protowire.Number = 6
 	fieldUsedAt      protowire.Number = 7 // absent = never
 	fieldUses        protowire.Number = 8
@@ -35,7 +39,22 @@ const (
 	fieldRecent      protowire.Number = 20 // as broker.DailyUses says
 	fieldRotations   protowire.Number = 21
 	fieldAskedBy     protowire.Number = 22
+	fieldWxaURL      protowire.Number = 23 // 23 to 26: a URL without what all of its form begin with
+	fieldWxmpURL     protowire.Number = 24
+	fieldSchemeURL   protowire.Number = 25
+	fieldShortURL    protowire.Number = 26
 )
+
+// urlForms are what WeChat's links begin with: a third of a plain record, were it written out each time.
+var urlForms = [...]struct {
+	field  protowire.Number
+	prefix string
+}{
+	{fieldWxaURL, "https://wxaurl.cn/"},
+	{fieldWxmpURL, "https://wxmpurl.cn/"},
+	{fieldSchemeURL, "weixin://dl/business/?t="},
+	{fieldShortURL, "#小程序://"},
+}
 
 // The fields of a cloud_base.
 const (
@@ -63,7 +82,7 @@ func encodeLink(link broker.Link) ([]byte, error) {
 		len(link.Extra) + len(link.Recent) + len(link.AskedBy)
 	b := make([]byte, headerSize, size)
 	b = appendTarget(b, t)
-	b = appendText(b, fieldURL, link.URL)
+	b = appendURL(b, link.URL)
 	b = appendMoment(b, fieldGeneratedAt, link.GeneratedAt)
 	b = appendMoment(b, fieldExpiresAt, link.ExpiresAt)
 	b = appendMoment(b, fieldUsedAt, link.UsedAt)
@@ -89,8 +108,18 @@ func storable(link broker.Link) error {
 	return nil
 }
 
+func appendURL(b []byte, url string) []byte {
+	for _, form := range urlForms {
+		if rest, ok := strings.CutPrefix(url, form.prefix); ok {
+			b = protowire.AppendTag(b, form.field, protowire.BytesType)
+			return protowire.AppendString(b, rest)
+		}
+	}
+	return appendText(b, fieldURL, url)
+}
+
 func appendTarget(b []byte, t broker.Target) []byte {
-	b = appendText(b, fieldApp, t.App)
+	b = appendApp(b, t.App)
 	b = appendText(b, fieldPath, t.Path)
 	b = appendText(b, fieldQuery, t.Query)
 	if t.Kind != broker.URLLink {
@@ -113,6 +142,28 @@ func appendTarget(b []byte, t broker.Target) []byte {
 	b = appendText(b, fieldPageTitle, t.Title)
 	b = appendNumber(b, fieldExpiryNever, protowire.EncodeBool(t.Expiry.Never))
 	return appendText(b, fieldExtra, string(t.Extra))
+}
+
+// appendApp writes an appid, which is "wx" and 16 hexadecimal digits, as 64 bits, and any other as text.
+func appendApp(b []byte, app string) []byte {
+	digits, ok := strings.CutPrefix(app, "wx")
+	number, err := strconv.ParseUint(digits, 16, 64)
+	if !ok || err != nil || len(digits) != 16 || strings.ContainsAny(digits, "ABCDEF") {
+		return appendText(b, fieldApp, app)
+	}
+	b = protowire.AppendTag(b, fieldApp, protowire.Fixed64Type)
+	return protowire.AppendFixed64(b, number)
+}
+
+func (f field) app() string {
+	if f.wire != protowire.Fixed64Type {
+		return f.text
+	}
+	var number [8]byte
+	binary.BigEndian.PutUint64(number[:], f.value)
+	app := [18]byte{'w', 'x'}
+	hex.Encode(app[2:], number[:])
+	return string(app[:])
 }
 
 func appendCloudBase(b []byte, c *broker.CloudBase) []byte {
@@ -155,6 +206,8 @@ func setLink(link *broker.Link, f field) error {
 	switch f.number {
 	case fieldURL:
 		link.URL = f.text
+	case fieldWxaURL, fieldWxmpURL, fieldSchemeURL, fieldShortURL:
+		link.URL = urlForms[f.number-fieldWxaURL].prefix + f.text
 	case fieldGeneratedAt:
 		link.GeneratedAt = f.moment()
 	case fieldExpiresAt:
@@ -182,7 +235,7 @@ func setLink(link *broker.Link, f field) error {
 func setTarget(t *broker.Target, f field) error {
 	switch f.number {
 	case fieldApp:
-		t.App = f.text
+		t.App = f.app()
 	case fieldPath:
 		t.Path = f.text
 	case fieldQuery:
