@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -32,6 +33,7 @@ type server struct {
 	process       *exec.Cmd
 	weChat        *httptest.Server
 	client        *http.Client
+	batches       sync.Mutex
 }
 
 // build makes the program as `make build` does, by a profile or with "off" by none.
@@ -118,6 +120,10 @@ func (s *server) prime(ctx context.Context) error {
 
 // ask asks one question and reads the answer to its end.
 func (s *server) ask(ctx context.Context, q question) error {
+	if strings.HasSuffix(q.path, ":batch") {
+		s.batches.Lock() // one at a time: a client has no more than two
+		defer s.batches.Unlock()
+	}
 	address, key := s.public, apiKey
 	if q.admin {
 		address, key = s.admin, adminKey
