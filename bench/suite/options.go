@@ -54,6 +54,7 @@ type options struct {
 	from          int
 	rate          float64
 	cycles        int
+	troubles      []string
 	window        time.Duration
 	dead          int
 	callers       int
@@ -84,6 +85,7 @@ func parseOptions(args []string, says io.Writer) (o options, err error) {
 	flags.Float64Var(&o.rate, "rate", 2000, "rate, trouble: hits a `second`")
 	flags.IntVar(&o.cycles, "cycles", 5, "rate, trouble: how many pairs of windows count")
 	flags.DurationVar(&o.window, "window", 10*time.Second, "rate, trouble: how `long` a window is")
+	beside := flags.String("beside", "purging,backing-up,down", "trouble: what goes on meanwhile")
 	flags.IntVar(&o.dead, "dead", 500_000, "trouble: how many dead links are purged")
 	flags.IntVar(&o.callers, "callers", 10_000, "cold: how many ask at once")
 	flags.BoolVar(&o.quick, "quick", false, "for CI: few short rounds against net/http alone")
@@ -93,6 +95,12 @@ func parseOptions(args []string, says io.Writer) (o options, err error) {
 	}
 	if o.quick {
 		*with, *fronts, o.rounds, o.length = "nethttp", string(native), 15, 300*time.Millisecond
+	}
+	o.troubles = list(*beside)
+	for _, name := range o.troubles {
+		if troubles[name].window == nil {
+			return o, fmt.Errorf("-beside %q is none of purging, backing-up, down", name)
+		}
 	}
 	return o, o.split(*scenario, *with, *fronts, *keys, *distributions)
 }
