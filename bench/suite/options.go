@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,6 +33,8 @@ starts ends with it.
   go run ./bench/suite                                  hits, 1,000 links, all that is installed
   go run ./bench/suite -keys 1000,100000 -dist uniform,zipf -front native,facade,get
   go run ./bench/suite -with nethttp,gin -rounds 10     only against these
+  go run ./bench/suite -scenario rate -store /var/tmp/links.db -keys 15000000 -from 7500000
+                                                        p99 at a fixed rate, with the store that bench/fill has made
   go run ./bench/suite -quick -most 2                   half a minute; fails if a hit costs more than twice bare net/http
 
 Flags:
@@ -95,6 +98,11 @@ func parseOptions(args []string, says io.Writer) (o options, err error) {
 	}
 	if o.quick {
 		*with, *fronts, o.rounds, o.length = "nethttp", string(native), 15, 300*time.Millisecond
+	}
+	if o.store != "" {
+		if o.store, err = filepath.Abs(strings.TrimPrefix(o.store, "bolt://")); err != nil {
+			return o, err
+		}
 	}
 	o.troubles = list(*beside)
 	for _, name := range o.troubles {
