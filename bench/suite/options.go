@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,6 +33,8 @@ starts ends with it.
   go run ./bench/suite                                  hits, 1,000 links, all that is installed
   go run ./bench/suite -keys 1000,100000 -dist uniform,zipf -front native,facade,get
   go run ./bench/suite -with nethttp,gin -rounds 10     only against these
+  go run ./bench/suite -scenario rate -store /var/tmp/links.db -keys 15000000 -from 7500000
+                                                        p99 at a fixed rate, with the store that bench/fill has made
   go run ./bench/suite -quick -most 2                   half a minute; fails if a hit costs more than twice bare net/http
 
 Flags:
@@ -54,6 +57,7 @@ type options struct {
 	from          int
 	rate          float64
 	cycles        int
+	troubles      []string
 	window        time.Duration
 	dead          int
 	callers       int
@@ -84,6 +88,7 @@ func parseOptions(args []string, says io.Writer) (o options, err error) {
 	flags.Float64Var(&o.rate, "rate", 2000, "rate, trouble: hits a `second`")
 	flags.IntVar(&o.cycles, "cycles", 5, "rate, trouble: how many pairs of windows count")
 	flags.DurationVar(&o.window, "window", 10*time.Second, "rate, trouble: how `long` a window is")
+	beside := flags.String("beside", "purging,backing-up,down", "trouble: what goes on meanwhile")
 	flags.IntVar(&o.dead, "dead", 500_000, "trouble: how many dead links are purged")
 	flags.IntVar(&o.callers, "callers", 10_000, "cold: how many ask at once")
 	flags.BoolVar(&o.quick, "quick", false, "for CI: few short rounds against net/http alone")
@@ -93,6 +98,17 @@ func parseOptions(args []string, says io.Writer) (o options, err error) {
 	}
 	if o.quick {
 		*with, *fronts, o.rounds, o.length = "nethttp", string(native), 15, 300*time.Millisecond
+	}
+	if o.store != "" {
+		if o.store, err = filepath.Abs(strings.TrimPrefix(o.store, "bolt://")); err != nil {
+			return o, err
+		}
+	}
+	o.troubles = list(*beside)
+	for _, name := range o.troubles {
+		if troubles[name].window == nil {
+			return o, fmt.Errorf("-beside %q is none of purging, backing-up, down", name)
+		}
 	}
 	return o, o.split(*scenario, *with, *fronts, *keys, *distributions)
 }

@@ -24,7 +24,7 @@ func (t *table) plot(folder string) error {
 	}
 	p := plot.New()
 	p.Title.Text, p.Title.Padding = t.Title, vg.Points(8)
-	p.Y.Label.Text = t.Columns[at].Name + ", " + t.Columns[at].Unit
+	p.Y.Label.Text = t.Columns[at].title()
 	p.Y.Min = 0
 	var names []string
 	for i, r := range t.Rows {

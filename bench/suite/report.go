@@ -68,7 +68,7 @@ func (t *table) markdown() string {
 	}
 	out.WriteString("| |")
 	for _, i := range shown {
-		fmt.Fprintf(&out, " %s |", strings.TrimSuffix(t.Columns[i].Name+", "+t.Columns[i].Unit, ", "))
+		fmt.Fprintf(&out, " %s |", t.Columns[i].title())
 	}
 	out.WriteString("\n|---|" + strings.Repeat("--:|", len(shown)) + "\n")
 	for _, r := range t.Rows {
@@ -94,6 +94,9 @@ func (t *table) shown() (shown []int) {
 	}
 	return shown
 }
+
+// title is the name with the unit.
+func (c column) title() string { return strings.TrimSuffix(c.Name+", "+c.Unit, ", ") }
 
 func (c column) show(q quartiles) string {
 	if math.IsNaN(q.Median) {
@@ -160,7 +163,7 @@ func (r *report) legend() string {
 	if len(lines) == 0 {
 		return ""
 	}
-	return "\n## Who took part\n\n" + strings.Join(lines, "")
+	return "\n## What the rows are\n\n" + strings.Join(lines, "")
 }
 
 // write writes the report as NAME.json and NAME.md, and a plot for each table.

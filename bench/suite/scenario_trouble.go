@@ -19,6 +19,21 @@ var shop = traffic{ //nolint:gochecknoglobals // a constant
 	links: func(n int) int { return n * 7919 % shopLinks }, check: hasLink, missRate: missRate,
 }
 
+// troubled measures a window in which something goes on.
+type troubled func(b *bench, ctx context.Context, r *running) (window, error)
+
+// troubles are what can go on.
+//
+//nolint:gochecknoglobals // a constant table
+var troubles = map[string]struct {
+	about  string
+	window troubled
+}{
+	"purging":    {"the job runs until all dead links are gone", (*bench).purgeWindow},
+	"backing-up": {"one backup follows the other", (*bench).backupWindow},
+	"down":       {"WeChat's connections end without an answer", (*bench).downWindow},
+}
+
 // trouble measures ours alone: hits at a fixed rate while something else goes on, against the same while nothing does.
 func (b *bench) trouble(ctx context.Context) (*report, error) {
 	out := b.newReport(ctx, "trouble", "Hits beside trouble", fmt.Sprintf(
@@ -39,33 +54,22 @@ func (b *bench) trouble(ctx context.Context) (*report, error) {
 			{Name: "beside it: miss p99", Unit: "ms", Spread: true},
 		},
 	}
-	purging, err := b.beside(ctx, "purging", dead, b.purgeWindow)
-	if err != nil {
-		return nil, err
-	}
-	t.Rows = append(t.Rows, row{Name: fmt.Sprintf("purging %s links", thousands(b.dead)), Figures: purging})
-	for _, c := range []struct {
-		name   string
-		window func(context.Context, *running) (window, error)
-	}{
-		{"backing up", b.backupWindow},
-		{"WeChat is down", b.downWindow},
-	} {
-		figures, err := b.beside(ctx, c.name, dead, c.window)
+	for _, name := range b.troubles {
+		figures, err := b.beside(ctx, name, dead)
 		if err != nil {
 			return nil, err
 		}
-		t.Rows = append(t.Rows, row{Name: c.name, Figures: figures})
+		t.Rows = append(t.Rows, row{Name: name, About: troubles[name].about, Figures: figures})
 	}
 	out.add(t)
 	return out, nil
 }
 
 // beside measures an idle window and one of trouble, again and again, each time over a fresh copy of the store.
-func (b *bench) beside(ctx context.Context, name, store string, trouble func(context.Context, *running) (window, error)) ([][]float64, error) {
+func (b *bench) beside(ctx context.Context, name, store string) ([][]float64, error) {
 	figures := make([][]float64, 6)
 	for cycle := range b.cycles {
-		idle, beside, err := b.cycle(ctx, store, cycle, trouble)
+		idle, beside, err := b.cycle(ctx, store, cycle, troubles[name].window)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
@@ -77,7 +81,7 @@ func (b *bench) beside(ctx context.Context, name, store string, trouble func(con
 	return figures, nil
 }
 
-func (b *bench) cycle(ctx context.Context, store string, n int, trouble func(context.Context, *running) (window, error)) (idle, beside window, err error) {
+func (b *bench) cycle(ctx context.Context, store string, n int, trouble troubled) (idle, beside window, err error) {
 	copied := filepath.Join(b.dir, "copy.db")
 	if err := copyFile(copied, store); err != nil {
 		return idle, beside, err
@@ -94,11 +98,12 @@ func (b *bench) cycle(ctx context.Context, store string, n int, trouble func(con
 		return idle, beside, err
 	}
 	measureIdle := func() (err error) { idle, err = b.during(ctx, r, shop, lasting(b.window)); return err }
-	measureBeside := func() (err error) { beside, err = trouble(ctx, r); return err }
+	measureBeside := func() (err error) { beside, err = trouble(b, ctx, r); return err }
 	if n%2 == 0 {
-		return idle, beside, errors.Join(measureIdle(), measureBeside())
+		err = errors.Join(measureIdle(), measureBeside())
+	} else {
+		err = errors.Join(measureBeside(), measureIdle())
 	}
-	err = errors.Join(measureBeside(), measureIdle())
 	return idle, beside, err
 }
 

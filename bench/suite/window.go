@@ -25,12 +25,12 @@ const missConnections = 200
 
 // during asks for hits and misses while something goes on.
 func (b *bench) during(ctx context.Context, r *running, t traffic, something func(context.Context) error) (w window, err error) {
-	hits, err := dialAll(ctx, r.address, b.connections)
+	hits, err := dialUsed(ctx, r, t, b.connections)
 	if err != nil {
 		return w, err
 	}
 	defer hits.close()
-	misses, err := dialAll(ctx, r.address, missConnections)
+	misses, err := dialUsed(ctx, r, t, missConnections)
 	if err != nil {
 		return w, err
 	}
@@ -63,6 +63,20 @@ func (b *bench) during(ctx context.Context, r *running, t traffic, something fun
 		hit50: millis(hit.percentile(0.5)), hit99: millis(hit.percentile(0.99)), miss99: millis(miss.percentile(0.99)),
 		cpu: micros(after.all-before.all) / float64(hit.requests),
 	}, errors.Join(err, hitErr, missErr, cpuErr)
+}
+
+// dialUsed gives connections that have had an answer: one that has asked for nothing yet is not kept for long.
+func dialUsed(ctx context.Context, r *running, t traffic, n int) (pool, error) {
+	over, err := dialAll(ctx, r.address, n)
+	if err != nil {
+		return nil, err
+	}
+	use := load{front: native, connections: n, requests: n, check: t.check, links: func(connection, _ int) int { return t.links(connection) }}
+	if _, err := use.drive(ctx, over); err != nil {
+		over.close()
+		return nil, err
+	}
+	return over, nil
 }
 
 // lasting is nothing that goes on, for some time.
