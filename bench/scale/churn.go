@@ -75,7 +75,7 @@ func (s *scale) use(ctx context.Context, made, n int) error {
 	for n > 0 {
 		uses := make([]broker.Use, min(n, 500))
 		for i := range uses {
-			of := made - 1 - rand.IntN(min(made, s.corpus.Links*9/10)) //nolint:gosec // a sample, no secret
+			of := made - 1 - rand.IntN(min(made, s.corpus.Links*9/10))
 			link := s.corpus.Link(of)
 			uses[i] = broker.Use{Key: link.Key, Count: 1, UsedAt: s.corpus.Link(made).GeneratedAt}
 		}

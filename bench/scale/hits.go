@@ -82,5 +82,5 @@ func (s *scale) hitsFor(ctx context.Context, d time.Duration) (latencies, error)
 // living is a link that has half of its life before it, so that it is reused.
 func (s *scale) living() broker.Target {
 	half := s.corpus.Links / 2
-	return s.corpus.Target(half + rand.IntN(half)) //nolint:gosec // a sample, no secret
+	return s.corpus.Target(half + rand.IntN(half))
 }

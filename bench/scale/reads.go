@@ -109,5 +109,5 @@ func (s *scale) census(ctx context.Context) error {
 
 // anyKey is that of a random link.
 func (s *scale) anyKey() broker.Key {
-	return s.corpus.Target(rand.IntN(s.corpus.Links)).Key() //nolint:gosec // a sample, no secret
+	return s.corpus.Target(rand.IntN(s.corpus.Links)).Key()
 }
