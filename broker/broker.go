@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"errors"
+	"math"
 	"sync/atomic"
 	"time"
 )
@@ -99,7 +100,7 @@ func (b *Broker) Drain(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storePatience)
 	defer cancel()
-	_, err := b.Flush(ctx)
+	_, err := b.flush(ctx, math.MaxInt)
 	return errors.Join(append(errs, err)...)
 }
 

@@ -9,12 +9,18 @@ import (
 // touchBite is how many uses are written at once: one transaction of 10,000 would hold up a miss for 90 ms.
 const touchBite = 500
 
+// usesAtOnce is about how many uses a flush writes. Where a hundred thousand links are in use, to write them all every few
+// seconds would take more of the machine than to answer with them.
+const usesAtOnce = 5000
+
 // Flush writes the uses and visits counted in memory and tries again to store the links that could not be stored. What cannot
-// be written is kept for the next time.
-func (b *Broker) Flush(ctx context.Context) (Counts, error) {
+// be written is kept for the next time, and so are uses beyond some thousands: those of others have their turn then.
+func (b *Broker) Flush(ctx context.Context) (Counts, error) { return b.flush(ctx, usesAtOnce) }
+
+func (b *Broker) flush(ctx context.Context, uses int) (Counts, error) {
 	counts := Counts{}
 	err := errors.Join(b.storeAgain(ctx, counts), b.flushVisits(ctx, counts), b.flushHistory(ctx))
-	taken := b.uses.take()
+	taken := b.uses.take(uses)
 	for bite := range slices.Chunk(taken, touchBite) {
 		if touchErr := b.touch(ctx, bite); touchErr != nil {
 			for _, use := range taken[counts["touched"]:] {

@@ -12,6 +12,9 @@ type uses struct {
 		mu   sync.Mutex
 		uses map[Key]*Use
 	}
+
+	taking sync.Mutex
+	next   int // the shard that is taken first, guarded by taking
 }
 
 // maxUsesPerShard bounds the memory while the store cannot be written: about a million links in all. What is used
@@ -37,11 +40,15 @@ func (u *uses) add(use Use) {
 	}
 }
 
-// take takes all that is counted, in the order of the keys. Who cannot write it puts it back with add.
-func (u *uses) take() []Use {
+// take takes what is counted shard by shard, in turn, until there are so many, and gives it in the order of the keys. Who
+// cannot write it puts it back with add.
+func (u *uses) take(most int) []Use {
+	u.taking.Lock()
+	defer u.taking.Unlock()
 	var all []Use
-	for i := range u.shards {
-		shard := &u.shards[i]
+	for i := 0; i < len(u.shards) && len(all) < most; i++ {
+		shard := &u.shards[u.next]
+		u.next = (u.next + 1) % len(u.shards)
 		shard.mu.Lock()
 		taken := shard.uses
 		shard.uses = nil
