@@ -21,6 +21,7 @@ import (
 type index struct {
 	bucket []byte
 	size   int // of an entry
+	key    int // where in it the link's key begins
 	rest   int // how much of it stands in a value; 0 = nothing
 	entry  func(broker.Link) []byte
 	follow func(tx *bolt.Tx, entry []byte) (broker.Link, error) // errMissing or a damage if it leads to no link
@@ -35,11 +36,11 @@ const (
 // indexes are all there are.
 var indexes = [...]index{
 	byEnd: {
-		bucketExpiry, expiryKeySize, 0,
+		bucketExpiry, expiryKeySize, 8, 0,
 		func(l broker.Link) []byte { return expiryKey(l.ExpiresAt, l.Key) }, readEnd, splitEnds,
 	},
 	byURL: {
-		bucketURLs, urlKeySize, urlRestSize,
+		bucketURLs, urlKeySize, urlHashSize, urlRestSize,
 		func(l broker.Link) []byte { return urlKey(l.URL, l.Key) }, readURL, nil,
 	},
 }

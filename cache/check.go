@@ -80,30 +80,36 @@ func checkPages(db *bolt.DB) error {
 func checkRecords(ctx context.Context, view viewer, report *Report) error {
 	doubts := newDoubts()
 	for _, name := range buckets {
-		err := visitAll(ctx, view, name, func(_ *bolt.Tx, key, value []byte) { report.add(name, doubts.read(name, key, value)) })
+		err := visitAll(ctx, view, name, nil, func(_ *bolt.Tx, key, value []byte) { report.add(name, doubts.read(name, key, value)) })
 		if err != nil {
 			return err
 		}
 	}
-	for n, index := range indexes {
-		if !doubts[n].any() {
-			continue
-		}
-		missing, stray := report.faults(index)
-		err := visitAll(ctx, view, bucketLinks, func(tx *bolt.Tx, key, record []byte) {
-			*missing += len(index.unlisted(tx, key, record, doubts[n].about))
-		})
-		if err != nil {
-			return err
-		}
-		err = visitAll(ctx, view, index.bucket, func(tx *bolt.Tx, key, value []byte) {
-			*stray += len(index.leadingNowhere(tx, key, value, doubts[n].about))
-		})
-		if err != nil {
+	for _, d := range doubts {
+		if err := report.addFaults(ctx, view, d); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// addFaults counts what is wrong with an index, where there is doubt about it.
+func (r *Report) addFaults(ctx context.Context, view viewer, d *doubt) error {
+	if !d.any() {
+		return nil
+	}
+	missing, stray := r.faults(d.index)
+	for beginning := range d.beginnings() {
+		err := visitAll(ctx, view, bucketLinks, beginning, func(tx *bolt.Tx, key, record []byte) {
+			*missing += len(d.index.unlisted(tx, key, record))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return visitAll(ctx, view, d.index.bucket, nil, func(tx *bolt.Tx, key, value []byte) {
+		*stray += len(d.index.leadingNowhere(tx, key, value, d.about))
+	})
 }
 
 // add counts one entry of a bucket.
@@ -139,15 +145,19 @@ func readable(bucket, key, record []byte) (err error) {
 	return err
 }
 
+// visitAll visits those keys of a bucket that have a beginning.
 func visitAll(
-	ctx context.Context, view viewer, name []byte,
+	ctx context.Context, view viewer, name, beginning []byte,
 	visit func(tx *bolt.Tx, key, value []byte),
 ) error {
-	for place := []byte(nil); ; {
+	for place := beginning; ; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		last, err := readPage(view, name, place, copyBite, func(tx *bolt.Tx, key, value []byte) bool {
+			if !bytes.HasPrefix(key, beginning) {
+				return false
+			}
 			visit(tx, key, value)
 			return true
 		})

@@ -138,36 +138,38 @@ func (c *copier) keep(name, key, value []byte) bool {
 
 // reconcile makes the copy's indexes agree with its links.
 func (c *copier) reconcile(ctx context.Context) error {
-	for n, index := range indexes {
-		doubt := c.doubts[n]
-		if !doubt.any() {
+	for _, d := range c.doubts {
+		if !d.any() {
 			continue
 		}
-		unlisted := func(tx *bolt.Tx, key, record []byte) [][]byte { return index.unlisted(tx, key, record, doubt.about) }
-		if err := c.repair(ctx, index, bucketLinks, unlisted, index.put); err != nil {
-			return err
+		for beginning := range d.beginnings() {
+			if err := c.repair(ctx, d.index, bucketLinks, beginning, d.index.unlisted, d.index.put); err != nil {
+				return err
+			}
 		}
-		nowhere := func(tx *bolt.Tx, key, value []byte) [][]byte {
-			return index.leadingNowhere(tx, key, value, doubt.about)
-		}
-		if err := c.repair(ctx, index, index.bucket, nowhere, index.delete); err != nil {
+		nowhere := func(tx *bolt.Tx, key, value []byte) [][]byte { return d.index.leadingNowhere(tx, key, value, d.about) }
+		if err := c.repair(ctx, d.index, d.index.bucket, nil, nowhere, d.index.delete); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// repair walks over a bucket of the copy and mends the entries of an index that wrong points out.
+// repair walks over those keys of a bucket of the copy that have a beginning, and mends the entries of an index that wrong
+// points out.
 func (c *copier) repair(
-	ctx context.Context, index index, name []byte, wrong func(tx *bolt.Tx, key, value []byte) [][]byte,
+	ctx context.Context, index index, name, beginning []byte, wrong func(tx *bolt.Tx, key, value []byte) [][]byte,
 	mend func(b *bolt.Bucket, entry []byte) error,
 ) error {
-	for place := []byte(nil); ; {
+	for place := beginning; ; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		var entries [][]byte
 		last, err := readPage(c.to.View, name, place, copyBite, func(tx *bolt.Tx, key, value []byte) bool {
+			if !bytes.HasPrefix(key, beginning) {
+				return false
+			}
 			entries = append(entries, wrong(tx, key, value)...)
 			return true
 		})
@@ -192,14 +194,14 @@ func (c *copier) repair(
 	}
 }
 
-// unlisted gives the entry that a link should have and has not, if there is doubt about it.
-func (i index) unlisted(tx *bolt.Tx, key, record []byte, doubt func(entry []byte) bool) [][]byte {
+// unlisted gives the entry that a link should have and has not.
+func (i index) unlisted(tx *bolt.Tx, key, record []byte) [][]byte {
 	link, err := readRecord(key, record)
 	if err != nil {
 		return nil
 	}
 	entry := i.entry(link)
-	if !doubt(entry) || i.has(tx.Bucket(i.bucket), entry) {
+	if i.has(tx.Bucket(i.bucket), entry) {
 		return nil
 	}
 	return [][]byte{entry}
