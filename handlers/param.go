@@ -24,7 +24,8 @@ func param(query, name string) string {
 
 // eachParam walks the parameters of a raw query in their order. It refuses what could be read in two ways.
 func eachParam(query string, do func(name, value string) error) error {
-	var seen []string
+	var space [16]string
+	seen := space[:0]
 	for segment := range strings.SplitSeq(query, "&") {
 		if segment == "" {
 			continue
