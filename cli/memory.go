@@ -14,7 +14,7 @@ import (
 // What a busy broker holds of the heap and of stacks, as measured (docs/performance.md) and rounded up.
 const (
 	heldAlways       = 16 << 20
-	heldByLink       = 640 // in the memory layer, with its uses
+	heldByLink       = 768 // in the memory layer, with its uses and where its request is remembered
 	heldByConnection = 16 << 10
 )
 
