@@ -24,7 +24,7 @@ func tencent(b *testing.B, takes time.Duration, calls *atomic.Int64) *wechat.Cli
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		n := calls.Add(1)
 		_, _ = io.Copy(io.Discard, r.Body)
-		time.Sleep(takes)
+		<-time.After(takes)
 		_, _ = fmt.Fprintf(rw, `{"errcode":0,"errmsg":"ok","url_link":"https:\/\/wxaurl.cn\/%011d"}`, n)
 	}))
 	b.Cleanup(server.Close)
@@ -138,7 +138,7 @@ type slow struct {
 func (s slow) Generate(context.Context, broker.Target) (broker.Generated, error) {
 	s.calls.Add(1)
 	sent := time.Now()
-	time.Sleep(s.takes)
+	<-time.After(s.takes)
 	return broker.Generated{URL: "https://wxaurl.cn/AbCdEfGhIjK", SentAt: sent}, nil
 }
 

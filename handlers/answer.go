@@ -44,12 +44,12 @@ func appendFields(b []byte, answer *broker.Answer) []byte {
 	b = append(b, `"key":"`...)
 	b = hex.AppendEncode(b, link.Key[:])
 	b = appendString(append(b, `","url":`...), answer.URL())
-	b = append(append(b, `,"kind":"`...), link.Target.Kind...)
-	b = appendString(append(b, `","app":`...), link.Target.App)
+	b = appendString(append(b, `,"kind":`...), string(link.Target.Kind))
+	b = appendString(append(b, `,"app":`...), link.Target.App)
 	b = appendTime(append(b, `,"generated_at":"`...), link.GeneratedAt)
 	b = appendTime(append(b, `","expires_at":"`...), link.ExpiresAt)
-	b = append(append(b, `","outcome":"`...), answer.Outcome...)
-	b = strconv.AppendBool(append(b, `","spliced":`...), answer.CQ != "")
+	b = appendString(append(b, `","outcome":`...), string(answer.Outcome))
+	b = strconv.AppendBool(append(b, `,"spliced":`...), answer.CQ != "")
 	if answer.Unspliced != "" {
 		b = appendString(append(b, `,"unspliced":`...), answer.Unspliced)
 	}
@@ -160,8 +160,13 @@ func encode(v any) []byte {
 }
 
 func appendString(b []byte, s string) []byte {
-	b, _ = jsontext.AppendQuote(b, s) // what is not UTF-8 becomes U+FFFD
-	return b
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			b, _ = jsontext.AppendQuote(b, s) // what is not UTF-8 becomes U+FFFD
+			return b
+		}
+	}
+	return append(append(append(b, '"'), s...), '"') // as nearly all there is
 }
 
 func appendTime(b []byte, t time.Time) []byte { return t.UTC().AppendFormat(b, time.RFC3339) }
