@@ -39,8 +39,9 @@ func (b *Broker) get(ctx context.Context, req *Request, answer *Answer) (err err
 	now := b.clock()
 	var own reading // in no flight, so that a hit allocates nothing
 	r := &own
-	if req.prepared != nil {
-		r = req.prepared
+	if req.Prepared != nil {
+		r = &req.Prepared.reading
+		req.App = r.app.ID
 	} else if err := b.read(r, req, now); err != nil {
 		return err
 	}

@@ -10,29 +10,29 @@ import (
 type reading struct {
 	app       *app
 	rules     *kindRules
-	target    Target // as WeChat is sent it: without the query where cq is set
 	key       Key
 	cq        string // to be spliced onto the link
 	unspliced string // why nothing is, although it was asked
 	leastLife time.Duration
-	clamped   bool // more than WeChat's 30 days were asked
+	clamped   bool   // more than WeChat's 30 days were asked
+	target    Target // as WeChat is sent it: without the query where cq is set; the last, for a hit hardly looks at it
 }
 
-// Prepare reads a request once for all the times that it is made: Get then neither normalises nor hashes. Only who asks
-// and OnlyIfCached may be set afterwards. It reports false for a request that cannot be read, and for one that is read
-// differently each time: with expire_time, which may be too near the next time, or of an app that never shares.
-func (b *Broker) Prepare(req Request) (Request, bool) {
-	req.prepared = nil
+// Prepared is a request that has been read for all the times that it is made: Get then neither normalises nor hashes.
+type Prepared struct{ reading }
+
+// Prepare reads a request. It reports false for one that cannot be read, and for one that is read differently each time:
+// with expire_time, which may be too near the next time, or of an app that never shares.
+func (b *Broker) Prepare(req *Request) (*Prepared, bool) {
 	app := b.apps[req.App]
 	if app == nil || app.NeverShare || !req.Expiry.At.IsZero() {
-		return req, false
+		return nil, false
 	}
-	r := new(reading)
-	if err := b.read(r, &req, b.clock()); err != nil {
-		return req, false
+	p := new(Prepared)
+	if err := b.read(&p.reading, req, b.clock()); err != nil {
+		return nil, false
 	}
-	req.prepared = r
-	return req, true
+	return p, true
 }
 
 // read reads a request: the class of its expiry, its canonical target, its key and the least life of its answer.

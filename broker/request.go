@@ -19,7 +19,7 @@ type Request struct {
 	Signed  bool         // the client's server has signed path and query: its rules for queries do not hold
 	Address netip.Prefix // from where, if that is limited: a publishable key is in everybody's hands
 
-	prepared *reading // what Prepare made of it
+	Prepared *Prepared // in place of all that is asked for; nil = the request is still to be read
 }
 
 func (r *Request) purpose() Purpose {

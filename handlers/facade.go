@@ -88,7 +88,7 @@ func (a *api) operation(g generation) operation {
 			return nil, err
 		}
 		return func(c *gin.Context, who caller, app string) ([]byte, error) {
-			answer, err := a.answerTo(c.Request.Context(), &who, app, &asked{request: req})
+			answer, err := a.answerTo(c.Request.Context(), &who, app, &asked{request: &req})
 			if err != nil {
 				return nil, err
 			}

@@ -147,16 +147,28 @@ func tooFast(after time.Duration, message string) error {
 func writeLimit(h http.Header, name string, limit broker.Limit, left int) {
 	spacing := limit.Per / time.Duration(limit.Events)
 	refill := time.Duration(limit.Events-left) * spacing
-	appendItem(h, "Ratelimit", `"`+name+`";r=`+strconv.Itoa(left)+`;t=`+seconds(roundUp(refill)))
-	appendItem(h, "Ratelimit-Policy", `"`+name+`";q=`+strconv.Itoa(limit.Events)+`;w=`+seconds(roundUp(limit.Per)))
+	var space [128]byte
+	b := appendLimit(space[:0], name, ";r=", left, ";t=", refill)
+	end := len(b)
+	text := string(appendLimit(b, name, ";q=", limit.Events, ";w=", limit.Per)) // one piece of memory: many requests have it
+	values := []string{text[:end], text[end:]}
+	appendItem(h, "Ratelimit", values[0:1:1])
+	appendItem(h, "Ratelimit-Policy", values[1:2:2])
+}
+
+// appendLimit appends an item of such a header: a name with a number and a time.
+func appendLimit(b []byte, name, number string, n int, length string, d time.Duration) []byte {
+	b = append(append(append(b, '"'), name...), '"')
+	b = strconv.AppendInt(append(b, number...), int64(n), 10)
+	return appendSeconds(append(b, length...), roundUp(d))
 }
 
 // appendItem adds an item to a header that is a list.
-func appendItem(h http.Header, name, item string) {
-	if list := h.Get(name); list != "" {
-		item = list + ", " + item
+func appendItem(h http.Header, name string, item []string) {
+	if list := h[name]; len(list) > 0 {
+		item = []string{list[0] + ", " + item[0]}
 	}
-	h.Set(name, item)
+	h[name] = item
 }
 
 // roundUp gives whole seconds.

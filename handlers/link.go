@@ -163,7 +163,7 @@ func (a *api) giveLinkOf(c *gin.Context, who caller, in *linkRequest) error {
 	if err != nil {
 		return err
 	}
-	return a.giveLink(c, who, &asked{app: req.App, request: req})
+	return a.giveLink(c, who, &asked{app: req.App, request: &req})
 }
 
 func (a *api) giveLink(c *gin.Context, who caller, what *asked) error {

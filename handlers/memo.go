@@ -16,11 +16,14 @@ type idiom struct {
 
 // asked is what words ask for, whoever says them.
 type asked struct {
-	app     string         // that they name; empty if they name none
-	request broker.Request // for the app that was settled on, prepared; without an app if that is still to come
+	app     string          // that they name; empty if they name none
+	request *broker.Request // without an app; nil if it is prepared
 
-	idiom *idiom // these are set if it is remembered or worth it
+	idiom *idiom // the next two are set if it is remembered or worth it
 	words string
+
+	settled  string // the app for which it is prepared
+	prepared *broker.Prepared
 }
 
 // memo remembers what words mean: what is asked for over and over is decoded, normalised and hashed once. It leads to
@@ -97,31 +100,42 @@ func (f *idiom) ask(words []byte, again bool) (*asked, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &asked{app: req.App, request: req}
-	a.request.App = ""
+	a := &asked{app: req.App, request: &req}
+	req.App = ""
 	if again {
 		a.idiom, a.words = f, string(words)
 	}
 	return a, nil
 }
 
-// remember keeps what is asked, with the request prepared for an app.
-func (m *memo) remember(a *asked, prepared broker.Request) {
+// remember keeps what is asked, prepared for an app.
+func (m *memo) remember(a *asked, app string, prepared *broker.Prepared) {
 	hash := maphash.String(m.seed, a.words) ^ a.idiom.salt
-	m.places[hash%memoPlaces].taken.Store(&asked{app: a.app, request: prepared, idiom: a.idiom, words: a.words})
+	m.places[hash%memoPlaces].taken.Store(&asked{app: a.app, idiom: a.idiom, words: a.words, settled: app, prepared: prepared})
 }
 
 // answerTo gives the answer to what a caller asks on behalf of an app. What is asked again is prepared for the next time.
 func (a *api) answerTo(ctx context.Context, who *caller, app string, what *asked) (broker.Answer, error) {
-	req := what.request
-	if req.App != app {
+	var req broker.Request
+	switch {
+	case what.prepared == nil:
+		req = *what.request
 		req.App = app
-		if what.idiom != nil {
-			var lasting bool
-			if req, lasting = a.Broker.Prepare(req); lasting {
-				a.memo.remember(what, req)
-			}
+		if what.idiom == nil {
+			break
 		}
+		if prepared, lasting := a.Broker.Prepare(&req); lasting {
+			a.memo.remember(what, app, prepared)
+			req.Prepared = prepared
+		}
+	case what.settled == app:
+		req.Prepared = what.prepared
+	default:
+		read, err := what.idiom.ask([]byte(what.words), true)
+		if err != nil {
+			return broker.Answer{}, err
+		}
+		return a.answerTo(ctx, who, app, read)
 	}
 	who.ask(&req)
 	return a.Broker.Get(ctx, req)
