@@ -30,7 +30,7 @@ func (b *Bolt) Backup(ctx context.Context, path string, progress func(links int)
 	}
 	var copied Copied
 	err := makeFile(path, false, func(to *bolt.DB) (err error) {
-		copied, err = copyStore(ctx, b.view, to, progress)
+		copied, err = copyStore(ctx, b.view, to, copyPause, progress)
 		return err
 	})
 	return copied, err

@@ -28,7 +28,7 @@ func Compact(ctx context.Context, path string) (done Compacted, err error) {
 		return done, err
 	}
 	err = makeFile(path, true, func(to *bolt.DB) (err error) {
-		done.Copied, err = copyStore(ctx, (&Bolt{db: db}).view, to, nil)
+		done.Copied, err = copyStore(ctx, (&Bolt{db: db}).view, to, 0, nil)
 		return err
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -13,6 +14,10 @@ import (
 const (
 	// copyBite is how many entries one write transaction of a copy takes.
 	copyBite = 16 * pageSize
+
+	// copyPause is how long a copy rests after each bite while the store is being used, about as long as the bite took: where
+	// processors are scarce, callers wait for one that never rests.
+	copyPause = 20 * time.Millisecond
 
 	// copyFill leaves room on each page: filled to the brim, each would be split by the next link put on it.
 	copyFill = 0.9
@@ -29,7 +34,7 @@ type Copied struct {
 // transaction would keep every page that is replaced meanwhile from being used again, and let the file grow
 // manyfold. The pages are thus of different moments. That harms nothing, for each link stands for itself and the
 // indexes are made to agree with the links in the end. The ledger comes last, so that it knows of every link.
-func copyStore(ctx context.Context, from viewer, to *bolt.DB, progress func(links int)) (Copied, error) {
+func copyStore(ctx context.Context, from viewer, to *bolt.DB, pause time.Duration, progress func(links int)) (Copied, error) {
 	var copied Copied
 	var names [][]byte
 	err := from(func(tx *bolt.Tx) error {
@@ -43,7 +48,7 @@ func copyStore(ctx context.Context, from viewer, to *bolt.DB, progress func(link
 	if err != nil {
 		return copied, err
 	}
-	c := copier{from: from, to: to, copied: &copied, progress: progress, doubts: newDoubts()}
+	c := copier{from: from, to: to, pause: pause, copied: &copied, progress: progress, doubts: newDoubts()}
 	for _, name := range append(names, bucketLedger) {
 		if err := c.copyBucket(ctx, name); err != nil {
 			return copied, fmt.Errorf("copying %s: %w", name, err)
@@ -55,6 +60,7 @@ func copyStore(ctx context.Context, from viewer, to *bolt.DB, progress func(link
 type copier struct {
 	from     viewer
 	to       *bolt.DB
+	pause    time.Duration // after each bite
 	copied   *Copied
 	progress func(links int)
 	doubts   doubts
@@ -80,8 +86,21 @@ func (c *copier) copyBucket(ctx context.Context, name []byte) error {
 		if c.progress != nil {
 			c.progress(c.copied.Links)
 		}
+		if more {
+			rest(ctx, c.pause)
+		}
 	}
 	return nil
+}
+
+// rest waits for a while, or until ctx ends.
+func rest(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 // copyBite copies what lies behind a place. The two files are different, so that the read transactions may be inside

@@ -81,7 +81,7 @@ func copyBackup(ctx context.Context, backup string, to *bolt.DB) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, from.Close()) }()
-	_, err = copyStore(ctx, (&Bolt{db: from}).view, to, nil)
+	_, err = copyStore(ctx, (&Bolt{db: from}).view, to, 0, nil)
 	return err
 }
 
