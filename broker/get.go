@@ -87,8 +87,6 @@ func (b *Broker) miss(ctx context.Context, w want, onlyIfCached bool, answer *An
 	if onlyIfCached {
 		return Errorf(NotCached, "no living link is stored for this target, and this key may not generate one")
 	}
-	ctx, cancel := context.WithTimeout(ctx, b.policy.Deadline)
-	defer cancel()
 	r, collapsed, err := b.pass(ctx, w)
 	if err != nil {
 		return err
