@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"linkbroker/broker"
+	"linkbroker/cache"
 )
 
 const appid = "wx0123456789abcdef"
@@ -65,5 +66,51 @@ func BenchmarkGetHit(b *testing.B) {
 		if _, err := broker.Get(b.Context(), req); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkGetPreparedHit is the same for a request that was read before.
+func BenchmarkGetPreparedHit(b *testing.B) {
+	links := newBroker(b, openStore(b))
+	req := request(500)
+	if _, err := links.Get(b.Context(), req); err != nil {
+		b.Fatal(err)
+	}
+	prepared, ok := links.Prepare(&req)
+	if !ok {
+		b.Fatal("the request cannot be prepared")
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := links.Get(b.Context(), broker.Request{Prepared: prepared}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkKeyCheck finds the client of an API key.
+func BenchmarkKeyCheck(b *testing.B) {
+	clients, err := broker.OpenClients(b.Context(), cache.NewMemory(), []broker.Client{
+		{Name: "bench", Role: broker.RoleGenerate, Keys: []broker.ClientKey{{Digest: broker.DigestKey(apiKey)}}},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	now := time.Now()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, ok := clients.ByKey(apiKey, now); !ok {
+			b.Fatal("the key is not found")
+		}
+	}
+}
+
+// BenchmarkLimit counts a request against a client's rate.
+func BenchmarkLimit(b *testing.B) {
+	limiter, now := broker.NewLimiter[string](1<<16), time.Now()
+	limit := broker.Limit{Events: 1e9, Per: time.Second}
+	b.ReportAllocs()
+	for b.Loop() {
+		limiter.Take("bench", limit, now)
 	}
 }

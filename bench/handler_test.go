@@ -158,3 +158,13 @@ func BenchmarkWrongKey(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkMetrics counts a hit.
+func BenchmarkMetrics(b *testing.B) {
+	metrics := handlers.NewMetrics([]string{appid}, handlers.Version{})
+	hit := broker.Event{Name: broker.Answered, App: appid, Kind: broker.URLLink, Outcome: broker.Hit}
+	b.ReportAllocs()
+	for b.Loop() {
+		metrics.Observe(hit)
+	}
+}

@@ -7,6 +7,10 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
+
+	"linkbroker/broker"
+	"linkbroker/handlers"
 )
 
 // sink is a ResponseWriter that costs nothing.
@@ -50,4 +54,41 @@ func BenchmarkHit(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkRead reads what a body asks for: as it is remembered, as most write it, and strictly.
+func BenchmarkRead(b *testing.B) {
+	body := []byte(`{"path":"pages/product/detail","query":"id=7&src=sms"}`)
+	for name, read := range handlers.StepsOfReading(body) {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if !read() {
+					b.Fatal("it is not read")
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkAnswer writes the body of an answer and the headers that say where it comes from.
+func BenchmarkAnswer(b *testing.B) {
+	now := time.Now()
+	answer := broker.Answer{At: now, Outcome: broker.Hit, Stored: true, Link: broker.Link{
+		Target: broker.Target{App: appA, Kind: broker.URLLink}, URL: "https://wxaurl.cn/AbCdEfGhIjK", GeneratedAt: now, ExpiresAt: now.Add(time.Hour),
+	}}
+	header, space := http.Header{}, make([]byte, 0, 512)
+	b.Run("body", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			handlers.AppendAnswer(space, answer)
+		}
+	})
+	b.Run("headers", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			clear(header)
+			handlers.WriteCacheFacts(header, &answer)
+		}
+	})
 }

@@ -161,3 +161,17 @@ func readBothWays[T any, P interface {
 	}
 	return fast, strict
 }
+
+// StepsOfReading are the three ways in which a body is read.
+func StepsOfReading(body []byte) map[string]func() bool {
+	m, idiom := newMemo(), bodyOf[linkRequest]()
+	m.remember(&asked{idiom: idiom, words: string(body)}, "", nil)
+	return map[string]func() bool{
+		"remembered": func() bool { known, _ := m.find(idiom, body); return known != nil },
+		"plain":      func() bool { return readPlain(body, new(linkRequest)) },
+		"strict":     func() bool { return decode(body, new(linkRequest)) == nil },
+	}
+}
+
+// WriteCacheFacts writes the headers of a POST's answer.
+func WriteCacheFacts(h http.Header, answer *broker.Answer) { writeCacheFacts(h, answer, "") }
