@@ -186,7 +186,8 @@ func (in *linkRequest) setPlain(name string, value plain) bool {
 		if value.kind != plainText {
 			return false
 		}
-		in.Path = &value.text
+		path := value.text // or every value would be moved to the heap
+		in.Path = &path
 		return true
 	case "query":
 		return value.setString(&in.Query)
