@@ -22,6 +22,10 @@ const (
 // broker holds little, so that with Go's own 100 sweeping takes a tenth of all work. Twice as much wins hardly more.
 const gcPercent = 400
 
+// gcPercentBatched holds while a batch goes on. It makes much garbage, its answers fill the memory layer, and nobody waits
+// for each: memory goes before speed, so that a batch is hardly to be seen in it.
+const gcPercentBatched = 50
+
 // memory is how much of the machine's memory the collector of garbage may let the program take.
 type memory struct {
 	percent int    // GOGC
@@ -56,6 +60,17 @@ func (m memory) tight() bool { return m.limit < m.held/4*5 }
 
 // isBounded reports whether the configuration says how much can be held. A store in memory holds as much as there is.
 func (c Config) isBounded() bool { return !strings.HasPrefix(c.Store, "memory://") }
+
+// spareMemory has the collector spare memory from now on, or no more, unless the environment says how: GOGC wins.
+func (c Config) spareMemory(from bool) {
+	switch {
+	case os.Getenv("GOGC") != "" || !c.isBounded():
+	case from:
+		debug.SetGCPercent(gcPercentBatched)
+	default:
+		debug.SetGCPercent(gcPercent)
+	}
+}
 
 // boundMemory sets how often garbage is collected, unless the environment says how: GOGC and GOMEMLIMIT win.
 func boundMemory(cfg Config, logger *slog.Logger) {

@@ -96,6 +96,7 @@ func newService(ctx context.Context, settings *Settings, store *cache.Store, log
 		Settings: func() []handlers.Setting { return *s.settings.Load() }, System: s.system,
 		Forwarding: handlers.Forwarding{To: s.wechat, Paths: cfg.forwarding(), Deadline: cfg.Deadline},
 		AdminURL:   cfg.adminURL(), TrustedProxies: cfg.trustedProxies(), Limits: func() handlers.Limits { return *s.limits.Load() },
+		SpareMemory: cfg.spareMemory,
 	}
 	if copies := cfg.copies(store); copies != nil {
 		api.Backups = copies

@@ -34,6 +34,8 @@ type batches struct {
 	mu      sync.Mutex
 	all     int
 	clients map[string]int
+
+	spareMemory func(from bool) // see Config
 }
 
 // begin takes a place for a batch of a client.
@@ -51,10 +53,15 @@ func (b *batches) begin(client string) (done func(), err error) {
 	}
 	b.all++
 	b.clients[client]++
+	if b.all == 1 && b.spareMemory != nil {
+		b.spareMemory(true)
+	}
 	return func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		b.all--
+		if b.all--; b.all == 0 && b.spareMemory != nil {
+			b.spareMemory(false)
+		}
 		if b.clients[client]--; b.clients[client] == 0 {
 			delete(b.clients, client)
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -244,5 +245,18 @@ func TestABatchHasAtMostSoManyLines(t *testing.T) {
 	}
 	if got := told(w.batch(t, "", "["+strings.Repeat(line+",", 99_999)+line+"]")[100_000:]); got != "sum 100000/100000/0/0/0" {
 		t.Error(got)
+	}
+}
+
+// TestABatchSparesMemory says so when it begins and when it has ended.
+func TestABatchSparesMemory(t *testing.T) {
+	w := newWorld(t)
+	var said []bool
+	w.config.SpareMemory = func(from bool) { said = append(said, from) }
+	w.listen()
+	w.batch(t, "", `[{"path":"p"}]`, as(shopKey))
+	w.batch(t, "", `[{"path":"p"}]`, as(shopKey))
+	if want := []bool{true, false, true, false}; !slices.Equal(said, want) {
+		t.Errorf("it said %v, want %v", said, want)
 	}
 }

@@ -59,6 +59,9 @@ type Config struct {
 	// Limits gives those that hold at the moment: a reload of the configuration may change them. nil = there are none.
 	Limits func() Limits
 
+	// SpareMemory is told true when a batch begins where none was under way, and false when the last ends; nil = nobody is.
+	SpareMemory func(from bool)
+
 	// Forwarding is what else of WeChat's interface is passed on to it; zero = nothing.
 	Forwarding Forwarding
 
@@ -127,7 +130,7 @@ func newAPI(cfg Config, listener string) *api {
 		}
 	}
 	return &api{
-		Config: cfg, count: cfg.Metrics.requests(listener), limiters: newLimiters(), memo: newMemo(), native: newNativeIdioms(),
+		Config: cfg, count: cfg.Metrics.requests(listener), limiters: newLimiters(), memo: newMemo(), native: newNativeIdioms(), batches: batches{spareMemory: cfg.SpareMemory},
 		sessions: sessions{byID: make(map[broker.KeyDigest]session)}, crossOrigin: crossOrigin,
 		visitPages: newVisitPages(),
 	}
