@@ -26,7 +26,7 @@ type Link struct {
 }
 
 // Outlives reports whether the link is still good at the moment t. It is the one predicate of freshness.
-func (l Link) Outlives(t time.Time) bool { return l.ExpiresAt.After(t) }
+func (l *Link) Outlives(t time.Time) bool { return l.ExpiresAt.After(t) }
 
 // Life is how long the link lives in all.
 func (l Link) Life() time.Duration { return l.ExpiresAt.Sub(l.GeneratedAt) }

@@ -80,7 +80,7 @@ func (r *reading) permittedTo(client *Client, signed bool) error {
 
 // satisfiedBy reports whether a stored link does.
 func (r *reading) satisfiedBy(l *Link, now time.Time) bool {
-	return l.ExpiresAt.After(now.Add(r.leastLife))
+	return l.Outlives(now.Add(r.leastLife))
 }
 
 // describe says how an answer came about.
