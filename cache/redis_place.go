@@ -1,0 +1,89 @@
+package cache
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+// redisPlace is where a store in Redis is, and how it is used.
+type redisPlace struct {
+	option   rueidis.ClientOption
+	prefix   string
+	replicas int64
+	timeout  time.Duration
+}
+
+// Defaults of a URL.
+const (
+	redisPrefix  = "linkbroker"
+	redisTimeout = time.Second
+)
+
+// redisSettings are those of a URL that are ours; what else may stand in one is rueidis'.
+var redisSettings = []string{"prefix", "replicas", "timeout", "addr", "master_set", "skip_verify", "db"}
+
+var redisPrefixForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,32}$`)
+
+// parseRedisURL reads the URL of a store:
+//
+//	redis://user:password@host:6379/0           a server; rediss:// with TLS
+//	redis://…?addr=host2:6379&addr=host3:6379   further servers of a Cluster, or of Sentinels
+//	redis://…?master_set=mymaster               Sentinels, and the name under which they watch the server
+//	redis://…?prefix=linkbroker                 what every key begins with
+//	redis://…?replicas=1                        how many replicas must have what is written; 0 = none
+//	redis://…?timeout=1s                        how long one command may take
+//
+// No error repeats the URL, which may hold a password.
+func parseRedisURL(text string) (redisPlace, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return redisPlace{}, errors.New("the store's URL cannot be read: is something in the password to be escaped, as in %40 for @?")
+	}
+	place := redisPlace{prefix: redisPrefix, timeout: redisTimeout}
+	for name, values := range u.Query() {
+		if err := place.set(name, values); err != nil {
+			return redisPlace{}, err
+		}
+	}
+	if place.option, err = rueidis.ParseURL(text); err != nil {
+		return redisPlace{}, errors.New("the store's URL cannot be read: it is redis://user:password@host:port/database")
+	}
+	return place, nil
+}
+
+func (p *redisPlace) set(name string, values []string) (err error) {
+	value := values[len(values)-1]
+	switch name {
+	case "prefix":
+		if p.prefix = value; !redisPrefixForm.MatchString(value) {
+			return errors.New("the store's prefix has 1 to 32 characters out of A-Z a-z 0-9 . _ -")
+		}
+	case "replicas":
+		if p.replicas, err = strconv.ParseInt(value, 10, 8); err != nil || p.replicas < 0 {
+			return errors.New("the store's replicas is how many replicas must have what is written: a number from 0 to 127")
+		}
+	case "timeout":
+		if p.timeout, err = time.ParseDuration(value); err != nil || p.timeout < 10*time.Millisecond || p.timeout > time.Minute {
+			return errors.New("the store's timeout is how long one command may take, from 10ms to 1m")
+		}
+	case "addr", "master_set", "skip_verify", "db":
+	default:
+		return fmt.Errorf("the store's URL has a setting %q: known are %s", name, strings.Join(redisSettings, ", "))
+	}
+	return nil
+}
+
+// unsecret takes the password out of an error.
+func unsecret(err error, place redisPlace) error {
+	if secret := place.option.Password; secret != "" && strings.Contains(err.Error(), secret) {
+		return errors.New(strings.ReplaceAll(err.Error(), secret, "***"))
+	}
+	return err
+}
