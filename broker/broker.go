@@ -22,6 +22,7 @@ type Generator interface {
 // Broker answers requests for links.
 type Broker struct {
 	store     Store
+	leaser    Leaser // nil = no other broker shares the store
 	generator Generator
 	inspector Inspector // nil = nobody can be asked about links
 	policy    Policy
@@ -29,6 +30,7 @@ type Broker struct {
 	apps      map[string]*app
 
 	door     door
+	upkeep   upkeep
 	uses     uses
 	visits   visits
 	history  *history
@@ -46,6 +48,7 @@ type app struct {
 	troubles map[Kind]*trouble
 	openings openings
 	pace     *pace
+	share    share
 	retries  *retryBudget
 }
 
@@ -64,12 +67,15 @@ func newApp(store LedgerStore, given App) *app {
 }
 
 // New makes a broker. It starts nothing: whoever made it calls Purge, Prewarm and Flush from time to time, and
-// Drain at the end. A generator that is an Inspector as well is asked about links, too.
+// Drain at the end. A generator that is an Inspector as well is asked about links, too; a store that is a Leaser as well is
+// shared with other brokers.
 func New(store Store, generator Generator, policy Policy, clock Clock) *Broker {
 	policy = policy.withDefaults()
 	inspector, _ := generator.(Inspector)
+	leaser, _ := store.(Leaser)
 	b := &Broker{
 		store:     store,
+		leaser:    leaser,
 		generator: generator,
 		inspector: inspector,
 		policy:    policy,
@@ -93,6 +99,7 @@ func (b *Broker) Apps() []App { return b.policy.Apps }
 // one of these fails, the others are done all the same.
 func (b *Broker) Drain(ctx context.Context) error {
 	errs := []error{b.door.close(ctx), b.budgets.release(ctx)}
+	b.upkeep.leave(ctx)
 	for _, app := range b.apps {
 		for _, account := range app.accounts {
 			errs = append(errs, account.ledger.release(ctx))

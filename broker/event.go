@@ -19,6 +19,7 @@ const (
 	LinkLost     EventName = "link_lost"     // Err: a link that could not be stored had to make room for newer ones
 	LinkRefused  EventName = "link_refused"  // App, Kind, Err: WeChat's answer leads to a host that is not on the app's list
 	Visited      EventName = "visited"       // App, Visitor: somebody came to an alias; to its fallback if there is an Err
+	WentAlone    EventName = "went_alone"    // App, Err: the store of several brokers cannot be asked whose turn it is
 	Panicked     EventName = "panicked"      // Err: a panic was caught in the door
 )
 

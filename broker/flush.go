@@ -48,11 +48,14 @@ func (b *Broker) touch(ctx context.Context, bite []Use) error {
 // comes between looking and writing; a key whose turn somebody else has is left for the next time.
 func (b *Broker) storeAgain(ctx context.Context, counts Counts) error {
 	for _, link := range b.unstored.all() {
-		leave, other := b.door.tryTurn(link.Key)
-		if other != nil {
+		leave, err := b.tryTurn(ctx, link.Key)
+		switch {
+		case err != nil:
+			return err // the store is away, and so it is for the others
+		case leave == nil:
 			continue
 		}
-		err := b.storeNow(ctx, link.Key, counts)
+		err = b.storeNow(ctx, link.Key, counts)
 		leave()
 		if err != nil {
 			return err // the disk is still full: the others would fail as well
@@ -66,7 +69,11 @@ func (b *Broker) storeNow(ctx context.Context, key Key, counts Counts) error {
 	if !ok {
 		return nil
 	}
-	if link.Outlives(b.clock()) {
+	superseded, err := b.superseded(ctx, link)
+	if err != nil {
+		return err
+	}
+	if link.Outlives(b.clock()) && !superseded {
 		if err := b.store.PutLink(ctx, link); err != nil {
 			return err
 		}
@@ -74,4 +81,16 @@ func (b *Broker) storeNow(ctx context.Context, key Key, counts Counts) error {
 	}
 	b.unstored.stored(link)
 	return nil
+}
+
+// superseded reports whether another broker has stored a link since that was generated later.
+func (b *Broker) superseded(ctx context.Context, link Link) (bool, error) {
+	if b.leaser == nil {
+		return false, nil
+	}
+	stored, err := b.leaser.CurrentLink(ctx, link.Key)
+	if errors.Is(err, NotFound) {
+		return false, nil
+	}
+	return stored.GeneratedAt.After(link.GeneratedAt), err
 }

@@ -15,11 +15,12 @@ const storePatience = 10 * time.Second
 func (b *Broker) generate(ctx context.Context, w want, urgent <-chan struct{}) (result, error) {
 	began := b.clock()
 	if !w.app.NeverShare {
-		switch link, stored, err := b.find(ctx, w.key); {
+		switch link, stored, err := b.current(ctx, w.key); {
 		case err == nil && w.satisfiedBy(&link, began):
 			return result{link: link, found: true, stored: stored}, nil
-		case err != nil && !errors.Is(err, NotFound), err != nil && w.purpose == Prewarming && !w.replaces.IsZero():
-			return result{}, err // deleted since it was found to be due
+		case err != nil && !errors.Is(err, NotFound) && !b.goesAlone(w.purpose, err),
+			err != nil && w.purpose == Prewarming && !w.replaces.IsZero(): // deleted since it was found to be due
+			return result{}, err
 		}
 	}
 	made, err := b.ask(ctx, w, urgent)
@@ -91,7 +92,7 @@ func newLink(w want, made Generated) Link {
 // keep stores a link. If that fails, or lasts longer than its flight may, the link is kept in memory and handed out all
 // the same: the call is spent.
 func (b *Broker) keep(ctx context.Context, link Link) result {
-	stored := make(chan error, 1)
+	stored, storing := make(chan error, 1), make(chan struct{})
 	b.door.done.Add(1) // Drain waits for it; the flight itself still counts, so it is not too late
 	go func() {
 		defer b.door.done.Done()
@@ -102,6 +103,7 @@ func (b *Broker) keep(ctx context.Context, link Link) result {
 			b.unstored.stored(link)
 		}
 		stored <- err
+		close(storing)
 	}()
 	var err error
 	select {
@@ -117,7 +119,7 @@ func (b *Broker) keep(ctx context.Context, link Link) result {
 	if !b.unstored.put(link) {
 		b.policy.Observe(Event{Name: LinkLost, App: link.Target.App, Err: err})
 	}
-	return result{link: link}
+	return result{link: link, storing: storing}
 }
 
 // calls counts what a flight has asked of WeChat.
@@ -137,6 +139,7 @@ func (b *Broker) latestCall(ctx context.Context) time.Time {
 // of retries. Each attempt waits for its turn and takes its own unit of quota.
 func (b *Broker) callUntilAnswered(ctx context.Context, w want, urgent <-chan struct{}) (made Generated, n calls, err error) {
 	latest := b.latestCall(ctx)
+	b.divideRate(ctx, w.app)
 	for wait := 100 * time.Millisecond; ; wait *= 2 {
 		if err := w.app.pace.wait(ctx, b.clock, latest, urgent); err != nil {
 			return Generated{}, n, err

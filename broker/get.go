@@ -59,7 +59,7 @@ func (b *Broker) get(ctx context.Context, req *Request, answer *Answer) (err err
 		case err == nil && r.satisfiedBy(&answer.Link, now):
 			b.complete(answer, r, Hit, now)
 			return nil
-		case err != nil && !errors.Is(err, NotFound):
+		case err != nil && !errors.Is(err, NotFound) && (req.OnlyIfCached || !b.goesAlone(req.purpose(), err)):
 			return err
 		}
 	}

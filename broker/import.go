@@ -23,7 +23,7 @@ func (b *Broker) ImportLink(ctx context.Context, link Link, dry bool) (Imported,
 	if err != nil {
 		return "", err
 	}
-	leave, err := b.door.takeTurn(ctx, link.Key) // or one that is being generated would be lost
+	leave, err := b.takeTurn(ctx, link.Key) // or one that is being generated would be lost
 	if err != nil {
 		return "", err
 	}

@@ -15,6 +15,7 @@ type JobStatus struct {
 	NextStart   time.Time     `json:"next_start,omitzero"`
 	Runs        int           `json:"runs"`
 	Failures    int           `json:"failures"`
+	Elsewhere   bool          `json:"elsewhere,omitempty"` // when it was last due, another broker on the same store ran it
 }
 
 // Counts is what a run did, by name: purged, renewed, failed and the like.

@@ -13,7 +13,7 @@ func (b *Broker) Link(ctx context.Context, key Key) (Link, error) {
 
 // Delete forgets a link: the next request for its target has a fresh one generated.
 func (b *Broker) Delete(ctx context.Context, key Key) error {
-	leave, err := b.door.takeTurn(ctx, key)
+	leave, err := b.takeTurn(ctx, key)
 	if err != nil {
 		return err
 	}

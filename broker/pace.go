@@ -23,14 +23,15 @@ type pace struct {
 	quiet onceLock // held by the first of those who wait for quiet: with each slot thousands would wake for one of them
 
 	mu      sync.Mutex
-	most    float64   // calls a second
+	whole   float64   // calls a second, of all brokers together
+	most    float64   // this one's part of that
 	rate    float64   // the same at present, at the moment seen
 	seen    time.Time // when rate was last brought up to date
 	lowered time.Time
 	next    time.Time // when the next slot begins
 }
 
-func newPace(rate float64) *pace { return &pace{quiet: newOnceLock(), most: rate, rate: rate} }
+func newPace(rate float64) *pace { return &pace{quiet: newOnceLock(), whole: rate, most: rate, rate: rate} }
 
 // wait waits for the caller's turn. It does not begin to wait for a turn that comes too late.
 func (p *pace) wait(ctx context.Context, clock Clock, latest time.Time, urgent <-chan struct{}) error {
@@ -121,6 +122,15 @@ func (p *pace) slowDown(now time.Time) bool {
 	p.lowered = now
 	p.rate = max(p.rate/2, min(slowestRate, p.most))
 	return true
+}
+
+// divide makes the rate a part of the whole, among so many. One that was lowered stays lowered.
+func (p *pace) divide(among int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	most := p.whole / float64(max(among, 1))
+	p.rate *= most / p.most
+	p.most = most
 }
 
 // current gives the rate at present.

@@ -64,7 +64,7 @@ func (b *Broker) verify(ctx context.Context, app *app, link Link) (Verdict, erro
 	if verdict == Confirmed || end.Equal(link.ExpiresAt) {
 		return verdict, nil
 	}
-	leave, err := b.door.takeTurn(ctx, link.Key)
+	leave, err := b.takeTurn(ctx, link.Key)
 	if err != nil {
 		return "", err
 	}

@@ -31,6 +31,7 @@ type job struct {
 	LastCounts  map[string]int `json:"last_counts"`
 	LastSuccess time.Time      `json:"last_success"`
 	NextStart   time.Time      `json:"next_start"`
+	Elsewhere   bool           `json:"elsewhere"` // another broker on the same store runs it
 }
 
 func newJobsList() *cobra.Command {
@@ -85,8 +86,11 @@ func jobTable(jobs []job, now time.Time) table {
 	rows := table{{"JOB", "SCHEDULE", "LAST", "TOOK", "DID", "LAST GOOD", "NEXT"}}
 	for _, j := range jobs {
 		last := fromNow(j.LastStart, now)
-		if j.Running {
+		switch {
+		case j.Running:
 			last = "running"
+		case j.Elsewhere:
+			last = "elsewhere"
 		}
 		rows = append(rows, []string{
 			j.Name, orDash(j.Schedule), last, fmt.Sprintf("%.3fs", j.LastSeconds), did(j),

@@ -48,6 +48,8 @@ func (e *eventLog) observe(event broker.Event) {
 	case broker.LinkRefused:
 		logger.Error("WeChat's links are not what they should be, or lead to a host that is not in link_hosts: nothing of the kind is generated for a minute",
 			"kind", event.Kind)
+	case broker.WentAlone:
+		logger.Warn("the store cannot be asked whether another broker generates a link: each goes on for itself with what quota it has reserved")
 	case broker.Panicked:
 		logger.Error("a defect was caught: please report it")
 	default:

@@ -66,7 +66,7 @@ func NewMetrics(appids []string, v Version) *Metrics {
 		"app", "errcode")
 	m.forwards = counter("forwarded_total", "Other calls passed on to WeChat: answered (with whatever errcode), failed or broken off.",
 		"app", "outcome")
-	m.events = counter("events_total", "What should be rare: quota_closed, rate_lowered, store_failing, link_lost, link_refused, panicked.",
+	m.events = counter("events_total", "What should be rare: quota_closed, rate_lowered, store_failing, link_lost, link_refused, went_alone, panicked.",
 		"event")
 	m.seconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "linkbroker_upstream_seconds",
@@ -75,7 +75,7 @@ func NewMetrics(appids []string, v Version) *Metrics {
 	}, []string{"app", "purpose"})
 	r.MustRegister(m.seconds, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, name := range []broker.EventName{
-		broker.QuotaClosed, broker.RateLowered, broker.StoreFailing, broker.LinkLost, broker.LinkRefused, broker.Panicked,
+		broker.QuotaClosed, broker.RateLowered, broker.StoreFailing, broker.LinkLost, broker.LinkRefused, broker.WentAlone, broker.Panicked,
 	} {
 		m.events.WithLabelValues(string(name))
 	}

@@ -70,7 +70,7 @@ func (q *quotaCollector) Collect(out chan<- prometheus.Metric) {
 }
 
 // WatchJobs adds how long ago each job last ran well. One that never did counts from now, so that an alert on an
-// overdue job holds for it, too. Jobs without a schedule are nobody's to expect.
+// overdue job holds for it, too. Jobs without a schedule are nobody's to expect, and what another broker runs is told by it.
 func (m *Metrics) WatchJobs(statuses func() []broker.JobStatus, clock broker.Clock) {
 	m.registry.MustRegister(&jobCollector{
 		statuses: statuses,
@@ -97,7 +97,7 @@ func (j *jobCollector) Describe(out chan<- *prometheus.Desc) {
 // Collect gives the figures.
 func (j *jobCollector) Collect(out chan<- prometheus.Metric) {
 	for _, s := range j.statuses() {
-		if s.Schedule == "" {
+		if s.Schedule == "" || s.Elsewhere { // whoever runs it tells
 			continue
 		}
 		last := s.LastSuccess

@@ -26,6 +26,8 @@ func (j jobRow) State() string {
 	switch {
 	case j.Running:
 		return "running"
+	case j.Elsewhere:
+		return "elsewhere"
 	case j.LastError != "":
 		return "failed"
 	case j.LastSuccess.IsZero():

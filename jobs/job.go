@@ -19,6 +19,7 @@ type Job struct {
 	Schedule string        // cron's five fields, or @hourly, @every 5m and the like; empty = by hand only
 	Jitter   time.Duration // each scheduled start is late by a random time below this
 	AtStart  bool          // also runs once as soon as the runner starts, if it has a schedule
+	Each     bool          // each broker does it for itself; otherwise one does it for all that share a store
 	Run      func(ctx context.Context) (broker.Counts, error)
 }
 
@@ -31,9 +32,27 @@ type job struct {
 }
 
 func (r *Runner) runScheduled(j *job) {
+	if !j.Each && !r.leads(j) {
+		return
+	}
 	if err := r.run(r.ctx, j); errors.Is(err, broker.Busy) {
 		r.logger.Warn("job skipped: its last run is not over", "job", j.Name)
 	}
+}
+
+// leads reports whether the job is this broker's to run, and notes where it is not.
+func (r *Runner) leads(j *job) bool {
+	leads, err := r.lead(r.ctx)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if j.status.Elsewhere = err == nil && !leads; j.status.Elsewhere {
+		j.status.LastError = "" // whatever it was, it is another's by now
+	}
+	if err != nil && !r.stopped {
+		j.status.LastError = err.Error()
+		r.logger.Error("job skipped: it is not known which broker is to run it", "job", j.Name, "error", err)
+	}
+	return leads
 }
 
 // run runs a job unless it is running or the runner has stopped, and notes how it went.

@@ -12,12 +12,15 @@ import (
 	"linkbroker/broker"
 )
 
-// Config is what a Runner needs. All of it is required, but for Zone, which is UTC by default.
+// Config is what a Runner needs. All of it is required, but for Zone, which is UTC by default, and Leads.
 type Config struct {
 	Zone   *time.Location // in which the schedules are read
 	Clock  broker.Clock
 	Logger *slog.Logger
 	Jobs   []Job
+
+	// Leads reports whether what one broker does for all is this one's to do; nil = it always is.
+	Leads func(context.Context) (bool, error)
 }
 
 // Runner runs jobs, by their schedules and by hand.
@@ -26,6 +29,7 @@ type Runner struct {
 	clock  broker.Clock
 	logger *slog.Logger
 	jobs   []*job
+	lead   func(context.Context) (bool, error)
 
 	ctx    context.Context // that of every run; ends with Stop
 	cancel context.CancelFunc
@@ -47,8 +51,12 @@ func New(cfg Config) (*Runner, error) {
 		cron:   cron.New(cron.WithLocation(zone), cron.WithLogger(cron.DiscardLogger)),
 		clock:  cfg.Clock,
 		logger: cfg.Logger,
+		lead:   cfg.Leads,
 		ctx:    ctx,
 		cancel: cancel,
+	}
+	if r.lead == nil {
+		r.lead = func(context.Context) (bool, error) { return true, nil }
 	}
 	for _, j := range cfg.Jobs {
 		if err := r.add(j, zone); err != nil {

@@ -1,0 +1,69 @@
+package broker
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// WeChat's rate is an app's, however many brokers ask. So each says in the store that it asks, and they divide the rate
+// evenly among those who do. Who begins to ask has the others learn of it with their next look; until then the rate may be
+// exceeded, for as long as shareInterval at most.
+const (
+	shareInterval = time.Second     // between two looks while calls are made
+	shareMemory   = 3 * time.Second // after so long without one, a call waits for the look
+)
+
+// share is when this broker has last looked how many ask.
+type share struct {
+	mu      sync.Mutex
+	looking bool
+	looked  time.Time
+}
+
+// begin reports whether a look is due, and whether its outcome is to be waited for. Who is told that it is due must end it.
+func (s *share) begin(now time.Time) (due, first bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	since := now.Sub(s.looked)
+	if s.looking || !s.looked.IsZero() && since < shareInterval {
+		return false, false
+	}
+	first = s.looked.IsZero() || since >= shareMemory
+	s.looking, s.looked = true, now
+	return true, first
+}
+
+func (s *share) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.looking = false
+}
+
+// divideRate sees to it that the app's pace is this broker's part of the rate. What it cannot find out stays as it was.
+func (b *Broker) divideRate(ctx context.Context, a *app) {
+	if b.leaser == nil {
+		return
+	}
+	due, first := a.share.begin(b.clock())
+	switch {
+	case !due:
+	case first:
+		b.look(ctx, a)
+	default:
+		b.door.done.Add(1)
+		go func() {
+			defer b.door.done.Done()
+			b.look(context.WithoutCancel(ctx), a)
+		}()
+	}
+}
+
+func (b *Broker) look(ctx context.Context, a *app) {
+	defer a.share.end()
+	ctx, cancel := context.WithTimeout(ctx, shareInterval)
+	defer cancel()
+	if brokers, err := b.leaser.Share(ctx, "rate/"+a.ID); err == nil {
+		a.pace.divide(brokers)
+	}
+}
