@@ -31,7 +31,9 @@ type pace struct {
 	next    time.Time // when the next slot begins
 }
 
-func newPace(rate float64) *pace { return &pace{quiet: newOnceLock(), whole: rate, most: rate, rate: rate} }
+func newPace(rate float64) *pace {
+	return &pace{quiet: newOnceLock(), whole: rate, most: rate, rate: rate}
+}
 
 // wait waits for the caller's turn. It does not begin to wait for a turn that comes too late.
 func (p *pace) wait(ctx context.Context, clock Clock, latest time.Time, urgent <-chan struct{}) error {

@@ -314,3 +314,43 @@ func TestStop(t *testing.T) {
 		})
 	})
 }
+
+func TestWhatOneBrokerDoesForAllRunsWhereItLeads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var purged, flushed atomic.Int32
+		var leads atomic.Bool
+		var away atomic.Pointer[error]
+		r := startWith(t, jobs.Config{
+			Leads: func(context.Context) (bool, error) {
+				if err := away.Load(); err != nil {
+					return false, *err
+				}
+				return leads.Load(), nil
+			},
+			Jobs: []jobs.Job{
+				{Name: "purge", Schedule: "@every 1m", Run: counting(&purged)},
+				{Name: "flush", Schedule: "@every 1m", Each: true, Run: counting(&flushed)},
+			},
+		})
+		after := func(wantPurged, wantFlushed int32, elsewhere bool, lastError string) {
+			t.Helper()
+			time.Sleep(time.Minute + time.Second)
+			status := r.Statuses()[0]
+			if purged.Load() != wantPurged || flushed.Load() != wantFlushed || status.Elsewhere != elsewhere || status.LastError != lastError {
+				t.Errorf("purged %d, flushed %d, %+v", purged.Load(), flushed.Load(), status)
+			}
+		}
+		after(0, 1, true, "")
+		leads.Store(true)
+		after(1, 2, false, "")
+		err := errors.New("the store is away")
+		away.Store(&err)
+		after(1, 3, false, "the store is away")
+		away.Store(nil)
+		leads.Store(false)
+		after(1, 4, true, "")
+		if status, err := r.Run(t.Context(), "purge"); err != nil || status.Runs != 2 {
+			t.Errorf("by hand it runs wherever it is asked for: %+v, %v", status, err)
+		}
+	})
+}
