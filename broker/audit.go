@@ -41,7 +41,9 @@ type AuditStore interface {
 
 // ClientStore keeps clients by their name.
 type ClientStore interface {
-	PutClient(ctx context.Context, client Client) error
+	// PutClient stores a client in place of the one whose ETag is given; empty means that there is none yet. If somebody
+	// else was faster it is a Conflict.
+	PutClient(ctx context.Context, client Client, replaces string) error
 
 	// DeleteClient forgets one client. One that is not there is NotFound.
 	DeleteClient(ctx context.Context, name string) error

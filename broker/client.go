@@ -45,6 +45,21 @@ type ClientKey struct {
 	UsedAt    time.Time `json:"used_at,omitzero"`
 }
 
+// ETag names this state of the client, as Alias.ETag does. When its keys were used is no part of it: brokers note that
+// all the time, and it must neither age what an administrator has before him nor need his attention.
+func (c Client) ETag() string {
+	c.CreatedAt, c.ExpiresAt, c.Keys = c.CreatedAt.UTC(), c.ExpiresAt.UTC(), slices.Clone(c.Keys)
+	for i := range c.Keys {
+		k := &c.Keys[i]
+		k.CreatedAt, k.ExpiresAt, k.UsedAt = k.CreatedAt.UTC(), k.ExpiresAt.UTC(), time.Time{}
+	}
+	return etagOf(struct {
+		Client
+
+		Grant Grant `json:"grant"` // stands there even if it is empty: lists without entries come back as none
+	}{c, c.Grant})
+}
+
 // KeyDigest is the SHA-256 of an API key.
 type KeyDigest [sha256.Size]byte
 

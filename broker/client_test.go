@@ -218,6 +218,46 @@ func TestARevokedKeyIsRefusedThoughItsRevokerHungUp(t *testing.T) {
 	}
 }
 
+func TestAChangeIsMadeToTheClientAsItIsInTheStoreByThen(t *testing.T) {
+	store := cache.NewMemory()
+	first := openClients(t, store)
+	now := time.Unix(1000, 0)
+	key, err := first.Create(t.Context(), broker.Client{Name: "shop", Role: broker.RoleRead}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := openClients(t, store)
+	disable := func(c *broker.Client) error { c.Disabled = true; return nil }
+	if err := first.Update(t.Context(), "shop", disable); err != nil {
+		t.Fatal(err)
+	}
+	promote := func(c *broker.Client) error { c.Role = broker.RoleGenerate; return nil }
+	if err := other.Update(t.Context(), "shop", promote); err != nil {
+		t.Fatal(err)
+	}
+	if shop, _ := openClients(t, store).ByName("shop"); !shop.Disabled || shop.Role != broker.RoleGenerate {
+		t.Errorf("disabled %v, role %s: one of two changes is lost", shop.Disabled, shop.Role)
+	}
+	if _, err := first.Rotate(t.Context(), "shop", "", 0, now); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := other.Rotate(t.Context(), "shop", key[:8], 0, now); !errors.Is(err, broker.Conflict) || again != "" {
+		t.Errorf("the key was followed by one already, yet there is another: %v", err)
+	}
+	if err := first.Delete(t.Context(), "shop"); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Update(t.Context(), "shop", promote); !errors.Is(err, broker.NotFound) {
+		t.Errorf("a client that was deleted is changed: %v", err)
+	}
+	if _, err := first.Create(t.Context(), broker.Client{Name: "web", Role: broker.RoleRead}, now); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.Create(t.Context(), broker.Client{Name: "web", Role: broker.RoleRead}, now); !errors.Is(err, broker.Conflict) {
+		t.Errorf("a second client of the name is created: %v", err)
+	}
+}
+
 func TestUsesOfKeysAreNotLostToAFailingStore(t *testing.T) {
 	store := &moody{Store: cache.NewMemory()}
 	clients := openClients(t, store)
@@ -358,6 +398,32 @@ func TestTokens(t *testing.T) {
 			t.Error("it shows the key or its digest")
 		}
 	})
+}
+
+// virgin is a store in which nobody finds a value before he has added one: as when brokers begin together.
+type virgin struct{ broker.Store }
+
+func (virgin) Blob(context.Context, string) ([]byte, error) {
+	return nil, broker.Errorf(broker.NotFound, "nothing there yet")
+}
+
+func TestBrokersThatStartTogetherSignWithOneKey(t *testing.T) {
+	store := virgin{cache.NewMemory()}
+	clients := openClients(t, store, configured("shop", shopKey))
+	now := time.Unix(2_000_000_000, 0)
+	shop, digest, _ := clients.ByKey(shopKey, now)
+	var tokens [2]*broker.Tokens
+	for i := range tokens {
+		var err error
+		if tokens[i], err = broker.OpenTokens(t.Context(), store, clients); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range tokens {
+		if _, _, err := tokens[1-i].Check(tokens[i].Sign(*shop, digest, appid, now), now); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 func FuzzTokenCheck(f *testing.F) {

@@ -147,10 +147,12 @@ func (c *Clients) Create(ctx context.Context, client Client, now time.Time) (key
 		return "", err
 	}
 	return key, c.change(ctx, func() error {
-		if _, taken := c.ByName(client.Name); taken {
-			return Errorf(Conflict, "a client named %q exists", client.Name)
-		}
-		return c.store.PutClient(ctx, client)
+		return c.replace(ctx, client.Name, func(old Client) (Client, error) {
+			if old.Name != "" {
+				return Client{}, Errorf(Conflict, "a client named %q exists", client.Name)
+			}
+			return client, nil
+		})
 	})
 }
 
@@ -177,7 +179,10 @@ func (c *Clients) Rotate(ctx context.Context, name, hint string, overlap time.Du
 		client.Keys = []ClientKey{newest, newClientKey(key, now.UTC().Truncate(time.Second))}
 		return nil
 	})
-	return key, err
+	if err != nil {
+		return "", err // of what was drawn nothing is stored
+	}
+	return key, nil
 }
 
 // Update changes a client of the store.
@@ -193,22 +198,43 @@ func (c *Clients) Update(ctx context.Context, name string, change func(*Client) 
 // amend changes a client of the store as it is: one that an earlier version took must not fail to be disabled.
 func (c *Clients) amend(ctx context.Context, name string, change func(*Client) error) error {
 	return c.change(ctx, func() error {
-		client, err := c.stored(name)
+		return c.replace(ctx, name, func(client Client) (Client, error) {
+			if err := changeable(client, name); err != nil {
+				return Client{}, err
+			}
+			client.Keys = slices.Clone(client.Keys)
+			return client, change(&client)
+		})
+	})
+}
+
+// replace stores what follows a client; one without a name is none. If another broker on the store was faster, what is
+// there by then is followed instead. Called with changing held.
+func (c *Clients) replace(ctx context.Context, name string, next func(old Client) (Client, error)) error {
+	for attempt := 1; ; attempt++ {
+		old, ok := c.ByName(name)
+		etag := ""
+		if ok {
+			etag = old.ETag()
+		}
+		client, err := next(old)
 		if err != nil {
 			return err
 		}
-		client.Keys = slices.Clone(client.Keys)
-		if err := change(&client); err != nil {
+		if err = c.store.PutClient(ctx, client, etag); !errors.Is(err, Conflict) || attempt == changeAttempts {
 			return err
 		}
-		return c.store.PutClient(ctx, client)
-	})
+		if err := c.read(ctx); err != nil {
+			return err
+		}
+	}
 }
 
 // Delete forgets a client of the store, with its keys and its tokens.
 func (c *Clients) Delete(ctx context.Context, name string) error {
 	return c.change(ctx, func() error {
-		if _, err := c.stored(name); err != nil {
+		client, _ := c.ByName(name)
+		if err := changeable(client, name); err != nil {
 			return err
 		}
 		return c.store.DeleteClient(ctx, name)
@@ -282,14 +308,13 @@ func (c *Clients) change(ctx context.Context, change func() error) error {
 	return errors.Join(err, c.read(ctx))
 }
 
-// stored finds a client that can be changed.
-func (c *Clients) stored(name string) (Client, error) {
-	client, ok := c.ByName(name)
+// changeable reports with an error why what was found under a name cannot be changed.
+func changeable(client Client, name string) error {
 	switch {
-	case !ok:
-		return Client{}, Errorf(NotFound, "no client is named %q", name)
+	case client.Name == "":
+		return Errorf(NotFound, "no client is named %q", name)
 	case client.Configured():
-		return Client{}, Errorf(Conflict, "client %q stands in the configuration: change it there and reload", name)
+		return Errorf(Conflict, "client %q stands in the configuration: change it there and reload", name)
 	}
-	return client, nil
+	return nil
 }

@@ -170,11 +170,11 @@ func (m *moody) Stats(ctx context.Context, series string, grain broker.Grain, fr
 	return stats, err
 }
 
-func (m *moody) PutClient(ctx context.Context, client broker.Client) error {
+func (m *moody) PutClient(ctx context.Context, client broker.Client, replaces string) error {
 	if m.writesFail.Load() {
 		return errDisk
 	}
-	return m.Store.PutClient(ctx, client)
+	return m.Store.PutClient(ctx, client, replaces)
 }
 
 func (m *moody) DeleteClient(ctx context.Context, name string) error {

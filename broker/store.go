@@ -72,4 +72,8 @@ type LedgerStore interface {
 type BlobStore interface {
 	Blob(ctx context.Context, name string) ([]byte, error)
 	PutBlob(ctx context.Context, name string, value []byte) error
+
+	// AddBlob stores a value unless there is one under the name already, and gives the one that is there then: of several
+	// brokers that begin together all get the same.
+	AddBlob(ctx context.Context, name string, value []byte) (kept []byte, err error)
 }

@@ -34,7 +34,7 @@ func OpenTokens(ctx context.Context, store BlobStore, clients *Clients) (*Tokens
 	if errors.Is(err, NotFound) {
 		key = make([]byte, sha256.Size)
 		rand.Read(key) // never fails: it ends the program rather
-		err = store.PutBlob(ctx, tokenKeyName, key)
+		key, err = store.AddBlob(ctx, tokenKeyName, key)
 	}
 	if err != nil {
 		return nil, err

@@ -33,6 +33,25 @@ func (b *Bolt) Blob(_ context.Context, name string) ([]byte, error) {
 	return value, failed("reading a value", err)
 }
 
+// AddBlob stores a small named value unless there is one. A damaged one is none.
+func (b *Bolt) AddBlob(ctx context.Context, name string, value []byte) (kept []byte, err error) {
+	key := []byte(name)
+	record := seal(key, append(make([]byte, headerSize), value...))
+	err = b.write(ctx, "storing a value", func(tx *bolt.Tx) (bool, error) {
+		blobs := tx.Bucket(bucketBlobs)
+		if body, err := unseal(key, blobs.Get(key)); err == nil {
+			kept = bytes.Clone(body)
+			return false, nil
+		}
+		kept = bytes.Clone(value)
+		return true, blobs.Put(key, record)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return kept, nil
+}
+
 // PutBlob stores a small named value.
 func (b *Bolt) PutBlob(ctx context.Context, name string, value []byte) error {
 	key := []byte(name)

@@ -2,7 +2,6 @@ package cache
 
 import (
 	"context"
-	"encoding/json"
 	"math"
 
 	bolt "go.etcd.io/bbolt"
@@ -10,17 +9,25 @@ import (
 	"linkbroker/broker"
 )
 
-// PutClient stores a client under its name.
-func (b *Bolt) PutClient(ctx context.Context, client broker.Client) error {
-	body, err := json.Marshal(client)
+// PutClient stores a client in place of the one whose ETag is given. What is damaged has no ETag, and is replaced like
+// nothing.
+func (b *Bolt) PutClient(ctx context.Context, client broker.Client, replaces string) error {
+	record, err := encodeClient(client)
 	if err != nil {
 		return failed("storing a client", err)
 	}
-	key := []byte(client.Name)
-	record := seal(key, append(make([]byte, headerSize), body...))
-	return b.write(ctx, "storing a client", func(tx *bolt.Tx) (bool, error) {
-		return true, tx.Bucket(bucketClients).Put(key, record)
+	key, overtaken := []byte(client.Name), false
+	err = b.write(ctx, "storing a client", func(tx *bolt.Tx) (bool, error) {
+		clients := tx.Bucket(bucketClients)
+		if overtaken = clientETagIn(key, clients.Get(key)) != replaces; overtaken {
+			return false, nil // rather than an error, which would undo what is committed beside it
+		}
+		return true, clients.Put(key, record)
 	})
+	if err == nil && overtaken {
+		return clientChanged(client.Name)
+	}
+	return err
 }
 
 // DeleteClient forgets one client. A damaged record is deleted too, but was no client.
@@ -43,21 +50,4 @@ func (b *Bolt) DeleteClient(ctx context.Context, name string) error {
 func (b *Bolt) ListClients(ctx context.Context) ([]broker.Client, error) {
 	clients, err := list(ctx, b, bucketClients, nil, math.MaxInt, decodeClient)
 	return clients, failed("listing clients", err)
-}
-
-// decodeClient reads the record of a client: JSON, for there are few and they are read at the start.
-func decodeClient(name, record []byte) (broker.Client, error) {
-	body, err := unseal(name, record)
-	if err != nil {
-		return broker.Client{}, err
-	}
-	var client broker.Client
-	if json.Unmarshal(body, &client) != nil || client.Name != string(name) {
-		return broker.Client{}, damagedForm
-	}
-	return client, nil
-}
-
-func noClient(name string) error {
-	return broker.Errorf(broker.NotFound, "no client is stored under the name %q", name)
 }

@@ -296,7 +296,7 @@ func TestACheckLooksAtEveryKindOfRecord(t *testing.T) {
 	b := openBolt(t, path)
 	putAlias(t, b, aliasOf("a"), aliasOf("b"))
 	addStats(t, b, hourly("v", 0, visits(1)), daily("v", 0, visits(1)), total("v", visits(1)))
-	noErr(t, b.PutClient(t.Context(), broker.Client{Name: "shop"}))
+	noErr(t, b.PutClient(t.Context(), broker.Client{Name: "shop"}, ""))
 	noErr(t, b.AppendAudit(t.Context(), broker.AuditEntry{Actor: "ops"}))
 	noErr(t, b.PutBlob(t.Context(), "name", []byte("value")))
 	_, _, err := b.ReserveQuota(t.Context(), "wx1", "2026-03-01", 1, 1)

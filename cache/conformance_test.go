@@ -518,6 +518,43 @@ var promises = map[string]func(t *testing.T, s broker.Store){
 		_, err = s.Blob(t.Context(), "token")
 		wantErr(t, err, broker.NotFound)
 	},
+	"a value is added only where there is none": func(t *testing.T, s broker.Store) {
+		for _, want := range []string{"", "value"} {
+			given := []byte(want)
+			kept, err := s.AddBlob(t.Context(), "name "+want, given)
+			if err != nil || string(kept) != want {
+				t.Errorf("the first time %q, %v, want %q", kept, err, want)
+			}
+			clear(given)
+			clear(kept)
+			if kept, err = s.AddBlob(t.Context(), "name "+want, []byte("another")); err != nil || string(kept) != want {
+				t.Errorf("the second time %q, %v, want %q", kept, err, want)
+			}
+			clear(kept)
+			if kept, err = s.Blob(t.Context(), "name "+want); err != nil || string(kept) != want {
+				t.Errorf("read as %q, %v, want %q", kept, err, want)
+			}
+		}
+	},
+	"of many that add the same value all get one": func(t *testing.T, s broker.Store) {
+		var all sync.WaitGroup
+		var kept [16]string
+		for n := range kept {
+			all.Go(func() {
+				value, err := s.AddBlob(t.Context(), "token-key", []byte{byte(n)})
+				kept[n] = string(value)
+				mustDo(t, err)
+			})
+		}
+		all.Wait()
+		stored, err := s.Blob(t.Context(), "token-key")
+		noErr(t, err)
+		for n, value := range kept {
+			if value != string(stored) {
+				t.Errorf("%d has %q, stored is %q", n, value, stored)
+			}
+		}
+	},
 	"every method may be called at any time": func(t *testing.T, s broker.Store) {
 		links := put(t, s, numberedUpTo(20)...)
 		var all sync.WaitGroup
@@ -567,6 +604,11 @@ func everyMethod(t *testing.T, s broker.Store, links []broker.Link, worker int) 
 		check(s.PutBlob(ctx, "name", []byte{byte(round)}))
 		_, err = s.Blob(ctx, "name")
 		check(err)
+		check(second(s.AddBlob(ctx, "name", []byte{byte(round)})))
+		client := broker.Client{Name: fmt.Sprint("c-", worker%5), Role: broker.RoleRead}
+		check(s.PutClient(ctx, client, ""))
+		check(second(s.ListClients(ctx)))
+		check(s.DeleteClient(ctx, client.Name))
 		slug := fmt.Sprint("a-", (worker+round)%5)
 		alias, err := s.Alias(ctx, slug)
 		check(err)

@@ -39,6 +39,14 @@ func noAlias(slug string) error {
 	return broker.Errorf(broker.NotFound, "no alias is stored under the slug %q", slug)
 }
 
+func noClient(name string) error {
+	return broker.Errorf(broker.NotFound, "no client is stored under the name %q", name)
+}
+
+func clientChanged(name string) error {
+	return broker.Errorf(broker.Conflict, "somebody else has changed the client %q", name)
+}
+
 func aliasChanged(slug string) error {
 	return broker.Errorf(broker.Conflict, "somebody else has changed the alias %q", slug)
 }

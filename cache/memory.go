@@ -23,7 +23,7 @@ type Memory struct {
 	ledger map[quotaDay]int64
 	blobs  map[string][]byte
 
-	clients   map[string]broker.Client
+	clients   map[string][]byte   // records
 	audit     []broker.AuditEntry // ascending
 	lastAudit uint64
 
@@ -42,7 +42,7 @@ func NewMemory() *Memory {
 		ledger: make(map[quotaDay]int64),
 		blobs:  make(map[string][]byte),
 
-		clients: make(map[string]broker.Client),
+		clients: make(map[string][]byte),
 
 		aliases: make(map[string][]byte),
 		stats:   make(map[statSeries]map[uint64]map[string]uint64),
@@ -291,6 +291,16 @@ func (m *Memory) PutBlob(_ context.Context, name string, value []byte) error {
 	defer m.mu.Unlock()
 	m.blobs[name] = append([]byte{}, value...)
 	return nil
+}
+
+// AddBlob stores a small named value unless there is one.
+func (m *Memory) AddBlob(_ context.Context, name string, value []byte) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, ok := m.blobs[name]; !ok {
+		m.blobs[name] = append([]byte{}, value...)
+	}
+	return bytes.Clone(m.blobs[name]), nil
 }
 
 // Close does nothing.

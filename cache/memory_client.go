@@ -4,18 +4,23 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"linkbroker/broker"
 )
 
-// PutClient stores a client under its name.
-func (m *Memory) PutClient(_ context.Context, client broker.Client) error {
+// PutClient stores a client in place of the one whose ETag is given.
+func (m *Memory) PutClient(_ context.Context, client broker.Client, replaces string) error {
+	record, err := encodeClient(client)
+	if err != nil {
+		return failed("storing a client", err)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	client.Keys = slices.Clone(client.Keys)
-	m.clients[client.Name] = client
+	if clientETagIn([]byte(client.Name), m.clients[client.Name]) != replaces {
+		return clientChanged(client.Name)
+	}
+	m.clients[client.Name] = record
 	return nil
 }
 
@@ -34,8 +39,15 @@ func (m *Memory) DeleteClient(_ context.Context, name string) error {
 func (m *Memory) ListClients(context.Context) ([]broker.Client, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	byName := func(a, b broker.Client) int { return strings.Compare(a.Name, b.Name) }
-	return slices.SortedFunc(maps.Values(m.clients), byName), nil
+	var clients []broker.Client
+	for _, name := range slices.Sorted(maps.Keys(m.clients)) {
+		client, err := decodeClient([]byte(name), m.clients[name])
+		if err != nil {
+			return nil, failed("listing clients", err)
+		}
+		clients = append(clients, client)
+	}
+	return clients, nil
 }
 
 // AppendAudit stores an entry under the next ID.

@@ -43,6 +43,13 @@ func (b *blobs) PutBlob(_ context.Context, name string, value []byte) error {
 	return nil
 }
 
+func (b *blobs) AddBlob(ctx context.Context, name string, value []byte) ([]byte, error) {
+	if kept, err := b.Blob(ctx, name); err == nil {
+		return kept, nil
+	}
+	return value, b.PutBlob(ctx, name, value)
+}
+
 const legacyRoute = "/cgi-bin/token"
 
 // restarted makes a client as the next process would.
