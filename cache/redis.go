@@ -95,14 +95,10 @@ func openRedis(ctx context.Context, url string, opts Options) (*Redis, error) {
 	return r, nil
 }
 
-// connection says how the client connects. All it changes in a URL's options is what the store cannot do without.
+// connection says how this store's client connects.
 func (r *Redis) connection(place redisPlace) rueidis.ClientOption {
-	option := place.option
-	option.ClientName = "linkbroker"
-	// A multiple of connections would bring each notice of a change as often.
-	option.PipelineMultiplex = 0
-	option.ConnWriteTimeout = place.timeout
-	option.Dialer.Timeout = place.timeout
+	option := place.connection()
+	option.PipelineMultiplex = -1 // to one: each would bring every notice of a change again
 	return option
 }
 

@@ -80,6 +80,15 @@ func (p *redisPlace) set(name string, values []string) (err error) {
 	return nil
 }
 
+// connection says how a client connects. All it changes in the URL's options is what a store cannot do without.
+func (p redisPlace) connection() rueidis.ClientOption {
+	option := p.option
+	option.ClientName = "linkbroker"
+	option.ConnWriteTimeout = p.timeout
+	option.Dialer.Timeout = p.timeout
+	return option
+}
+
 // unsecret takes the password out of an error.
 func unsecret(err error, place redisPlace) error {
 	if secret := place.option.Password; secret != "" && strings.Contains(err.Error(), secret) {

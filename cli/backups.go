@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"linkbroker/broker"
@@ -27,7 +26,7 @@ type backups struct {
 
 // copies gives the backups of a store; nil where it has no file.
 func (c Config) copies(store *cache.Store) *backups {
-	path, isFile := strings.CutPrefix(c.Store, "bolt://")
+	path, isFile := c.Store.file()
 	if !isFile {
 		return nil
 	}

@@ -27,7 +27,7 @@ func TestAFreshBackup(t *testing.T) {
 	if err := os.WriteFile(path+".download.tmp", []byte("half"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	copies := cli.NewBackups(cli.Config{Store: "bolt://" + path}, store)
+	copies := cli.NewBackups(cli.Config{Store: cli.StoreURL("bolt://" + path)}, store)
 	for range 2 {
 		file, backup, err := copies.Fresh(t.Context())
 		if err != nil {

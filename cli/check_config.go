@@ -46,7 +46,7 @@ func addSettingFlags(cmd *cobra.Command) {
 	addConfigFlag(cmd)
 	flags.String("listen", "", "`address` where clients ask (default "+DefaultConfig().Listen+")")
 	flags.String("admin-listen", "", "`address` where administrators ask (default "+DefaultConfig().Admin.Listen+")")
-	flags.String("store", "", "where links are kept: bolt://`path` or memory:// (default "+DefaultConfig().Store+")")
+	flags.String("store", "", "where links are kept: bolt://`path`, redis://host:port or memory:// (default "+DefaultConfig().Store.String()+")")
 	flags.String("log-level", "", "debug, info, warn or error (default "+DefaultConfig().Log.Level+")")
 	flags.String("log-format", "", "text or json (default "+DefaultConfig().Log.Format+")")
 }

@@ -16,7 +16,7 @@ type Config struct {
 	Deadline       time.Duration  `koanf:"deadline"`
 	MaxConnections int            `koanf:"max_connections"`
 	Admin          AdminConfig    `koanf:"admin"`
-	Store          string         `koanf:"store"`
+	Store          StoreURL       `koanf:"store"`
 	Cache          CacheConfig    `koanf:"cache"`
 	Apps           []AppConfig    `koanf:"apps"`
 	Clients        []ClientConfig `koanf:"clients"`

@@ -16,6 +16,7 @@ import (
 	_ "time/tzdata" // a bare machine has no zone files, and WeChat's day is Shanghai's
 
 	"linkbroker/broker"
+	"linkbroker/cache"
 	"linkbroker/jobs"
 )
 
@@ -124,11 +125,10 @@ func (l *loader) checkAddress(path, address string) {
 	}
 }
 
-func (l *loader) checkStore(store string) {
-	if path, isBolt := strings.CutPrefix(store, "bolt://"); isBolt && path != "" || store == "memory://" {
-		return
+func (l *loader) checkStore(store StoreURL) {
+	if err := cache.CheckURL(string(store)); err != nil {
+		l.refuse("store", "%s", err)
 	}
-	l.refuse("store", "must be bolt:// and the path of a file, or memory:// to keep nothing over a restart")
 }
 
 // appID is the form of WeChat's appids.

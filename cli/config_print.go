@@ -74,6 +74,8 @@ func plain(value any) any {
 		return v.String()
 	case tokenURL:
 		return v.shown()
+	case StoreURL:
+		return v.String()
 	default:
 		return v
 	}

@@ -347,7 +347,7 @@ func TestConfigPrecedence(t *testing.T) {
 	for _, test := range []struct{ claim, got, want, path, origin string }{
 		{"a flag beats a variable", got.Listen, ":4", "listen", "--listen"},
 		{"a variable beats the file", got.Admin.Listen, ":3", "admin.listen", "LINKBROKER_ADMIN_LISTEN"},
-		{"the file beats a default, and a flag not given", got.Store, "memory://", "store", "config.yaml:3"},
+		{"the file beats a default, and a flag not given", string(got.Store), "memory://", "store", "config.yaml:3"},
 		{"what nobody sets has its default", got.Log.Level, "info", "log.level", "default"},
 		{"a reference reads NAME_FILE", string(got.Apps[0].Secret), "from-a-file-16-long", "apps[0].secret", "config.yaml:7"},
 		{"a setting reads its own _FILE", string(got.Clients[0].Key), "from-a-file-16-long", "clients[0].key", "LINKBROKER_CLIENTS_0_KEY_FILE"},

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"linkbroker/cache"
 )
@@ -20,9 +19,13 @@ const (
 )
 
 func (d *diagnosis) examineStore(ctx context.Context, cfg Config) {
-	path, isFile := strings.CutPrefix(cfg.Store, "bolt://")
-	if !isFile {
-		d.add(odd, "store", cfg.Store+" forgets every link when it ends, and what quota was spent", "set store: bolt://data/links.db")
+	path, isFile := cfg.Store.file()
+	switch {
+	case cfg.Store.shared():
+		d.examineShared(ctx, cfg)
+		return
+	case !isFile:
+		d.add(odd, "store", cfg.Store.String()+" forgets every link when it ends, and what quota was spent", "set store: bolt://data/links.db")
 		return
 	}
 	d.examineFile(ctx, cfg, path)

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
-	"strings"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 )
@@ -59,7 +58,7 @@ func (c Config) memory(machine int64, from string) memory {
 func (m memory) tight() bool { return m.limit < m.held/4*5 }
 
 // isBounded reports whether the configuration says how much can be held. A store in memory holds as much as there is.
-func (c Config) isBounded() bool { return !strings.HasPrefix(c.Store, "memory://") }
+func (c Config) isBounded() bool { return !c.Store.inMemory() }
 
 // spareMemory has the collector spare memory from now on, or no more, unless the environment says how: GOGC wins.
 func (c Config) spareMemory(from bool) {

@@ -24,7 +24,7 @@ func openStore(ctx context.Context, cfg Config, logger *slog.Logger) (*cache.Sto
 	if err != nil {
 		return nil, err
 	}
-	store, err := cache.Open(ctx, cfg.Store, options)
+	store, err := cache.Open(ctx, string(cfg.Store), options)
 	if err != nil {
 		return nil, fmt.Errorf("opening the store: %w", err)
 	}

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -45,7 +44,7 @@ func newStoreFile(cmd *cobra.Command) (storeFile, error) {
 	if err != nil {
 		return storeFile{}, err
 	}
-	path, isFile := strings.CutPrefix(settings.Store, "bolt://")
+	path, isFile := settings.Store.file()
 	if !isFile {
 		return storeFile{}, fmt.Errorf("the store is %s, which has no file", settings.Store)
 	}

@@ -98,7 +98,7 @@ func (l LimitsConfig) limits() *handlers.Limits {
 
 // dataFolder is where files lie that are not for others: beside the store, or where the system has its temporary ones.
 func (c Config) dataFolder() string {
-	if path, isFile := strings.CutPrefix(c.Store, "bolt://"); isFile {
+	if path, isFile := c.Store.file(); isFile {
 		return filepath.Dir(path)
 	}
 	return os.TempDir()
