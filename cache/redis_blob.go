@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"bytes"
 	"context"
 
 	"github.com/redis/rueidis"
@@ -24,6 +25,23 @@ func (r *Redis) Blob(ctx context.Context, name string) ([]byte, error) {
 func (r *Redis) PutBlob(ctx context.Context, name string, value []byte) error {
 	put := r.client.B().Set().Key(r.key(redisBlob, name)).Value(rueidis.BinaryString(sealValue(name, value))).Build()
 	return failed("storing a value", r.write(ctx, put).Error())
+}
+
+// AddBlob stores a small named value unless there is one. A damaged one is none.
+func (r *Redis) AddBlob(ctx context.Context, name string, value []byte) (kept []byte, err error) {
+	add := swap{script: swapRecord, keys: []string{r.key(redisBlob, name)}}
+	err = r.exchange(ctx, add, nil, func(record []byte) ([]byte, error) {
+		if old, ok := r.value(name, record); ok {
+			kept = old
+			return nil, errLeft
+		}
+		kept = bytes.Clone(value)
+		return sealValue(name, value), nil
+	})
+	if err != nil {
+		return nil, failed("storing a value", err)
+	}
+	return kept, nil
 }
 
 // value reads a record, and counts a damaged one.

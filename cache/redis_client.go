@@ -2,34 +2,46 @@ package cache
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"strings"
 
 	"linkbroker/broker"
 )
 
-// PutClient stores a client under its name.
-func (r *Redis) PutClient(ctx context.Context, client broker.Client) error {
-	body, err := json.Marshal(client)
+func (r *Redis) swapClient(name string) swap {
+	return swap{script: swapField, keys: []string{r.key(redisClients, "")}, args: []string{name}}
+}
+
+func (r *Redis) readClient(ctx context.Context, name string) ([]byte, error) {
+	return found(r.do(ctx, r.client.B().Hget().Key(r.key(redisClients, "")).Field(name).Build()))
+}
+
+// PutClient stores a client in place of the one whose ETag is given. What is damaged has no ETag, and is replaced like nothing.
+func (r *Redis) PutClient(ctx context.Context, client broker.Client, replaces string) error {
+	record, err := encodeClient(client)
 	if err != nil {
 		return failed("storing a client", err)
 	}
-	record := seal([]byte(client.Name), append(make([]byte, headerSize), body...))
-	return failed("storing a client", r.write(ctx, r.client.B().Hset().Key(r.key(redisClients, "")).FieldValue().
-		FieldValue(client.Name, string(record)).Build()).Error())
+	kept, err := r.readClient(ctx, client.Name)
+	if err != nil {
+		return failed("storing a client", err)
+	}
+	return failed("storing a client", r.exchange(ctx, r.swapClient(client.Name), kept, func(kept []byte) ([]byte, error) {
+		if clientETagIn([]byte(client.Name), kept) != replaces {
+			return nil, clientChanged(client.Name)
+		}
+		return record, nil
+	}))
 }
 
 // DeleteClient forgets one client. A damaged record is deleted too, but was no client.
 func (r *Redis) DeleteClient(ctx context.Context, name string) error {
-	clients := r.key(redisClients, "")
-	kept, err := found(r.do(ctx, r.client.B().Hget().Key(clients).Field(name).Build()))
+	kept, err := r.readClient(ctx, name)
 	if err != nil {
 		return failed("deleting a client", err)
 	}
-	drop := swap{script: swapField, keys: []string{clients}, args: []string{name}}
 	lost := error(nil)
-	err = r.exchange(ctx, drop, kept, func(kept []byte) ([]byte, error) {
+	err = r.exchange(ctx, r.swapClient(name), kept, func(kept []byte) ([]byte, error) {
 		_, lost = decodeClient([]byte(name), kept)
 		return nil, nil
 	})
