@@ -16,7 +16,7 @@ type DailyUses string
 // UsesOf says how often the link was used on the day of a moment, and on the days before it.
 func (d DailyUses) UsesOf(now time.Time) (uses [dailyKept]uint64) {
 	last, counts := d.decode()
-	shift := dayNumber(now) - last
+	shift := DayNumber(now) - last
 	for i, n := range counts {
 		if at := int64(i) + shift; at >= 0 && at < dailyKept {
 			uses[at] = n
@@ -28,11 +28,11 @@ func (d DailyUses) UsesOf(now time.Time) (uses [dailyKept]uint64) {
 // add counts uses on the day of a moment.
 func (d DailyUses) add(now time.Time, n uint64) DailyUses {
 	last, _ := d.decode()
-	if at := dayNumber(now); at > last {
+	if at := DayNumber(now); at > last {
 		last = at
 	}
-	uses := d.UsesOf(dayNumbered(last))
-	if ago := last - dayNumber(now); ago < dailyKept {
+	uses := d.UsesOf(DayNumbered(last))
+	if ago := last - DayNumber(now); ago < dailyKept {
 		uses[ago] += n
 	}
 	return encodeDaily(last, uses)
@@ -50,7 +50,7 @@ func (d DailyUses) merged(old DailyUses) DailyUses {
 	if before, _ := old.decode(); before > last {
 		last = before
 	}
-	uses, others := d.UsesOf(dayNumbered(last)), old.UsesOf(dayNumbered(last))
+	uses, others := d.UsesOf(DayNumbered(last)), old.UsesOf(DayNumbered(last))
 	for i := range uses {
 		uses[i] += others[i]
 	}
@@ -64,7 +64,7 @@ func (d DailyUses) sound(now time.Time) bool {
 		return true
 	}
 	last, _ := d.decode()
-	return last <= dayNumber(now.Add(safetyMargin)) && d == encodeDaily(last, d.UsesOf(dayNumbered(last)))
+	return last <= DayNumber(now.Add(safetyMargin)) && d == encodeDaily(last, d.UsesOf(DayNumbered(last)))
 }
 
 // decode gives what is there; what makes no sense is no use.
@@ -97,10 +97,10 @@ func encodeDaily(last int64, uses [dailyKept]uint64) DailyUses {
 	return DailyUses(b)
 }
 
-// dayNumber counts the days since 1970 in Shanghai.
-func dayNumber(t time.Time) int64 { return max(t.Add(shanghaiAhead).Unix()/int64(day/time.Second), 0) }
+// DayNumber counts the days since 1970 in Shanghai: uses of one day are counted together.
+func DayNumber(t time.Time) int64 { return max(t.Add(shanghaiAhead).Unix()/int64(day/time.Second), 0) }
 
-// dayNumbered is the moment at which a day begins.
-func dayNumbered(n int64) time.Time {
+// DayNumbered is the moment at which a day begins.
+func DayNumbered(n int64) time.Time {
 	return time.Unix(n*int64(day/time.Second), 0).Add(-shanghaiAhead)
 }

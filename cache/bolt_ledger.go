@@ -3,7 +3,6 @@ package cache
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -56,25 +55,10 @@ func (b *Bolt) PurgeQuota(ctx context.Context, before string) error {
 	})
 }
 
-// ledgerKey puts the day first, so that past days lie together.
-func ledgerKey(account, day string) []byte { return []byte(day + "\x00" + account) }
-
 func readCount(tx *bolt.Tx, key []byte) (int64, error) {
-	record := tx.Bucket(bucketLedger).Get(key)
-	if record == nil {
-		return 0, nil
-	}
-	body, err := unseal(key, record)
-	if err != nil {
-		return 0, err
-	}
-	if len(body) != 8 {
-		return 0, damagedForm
-	}
-	return int64(binary.BigEndian.Uint64(body)), nil //nolint:gosec // was an int64
+	return decodeCount(key, tx.Bucket(bucketLedger).Get(key))
 }
 
 func writeCount(tx *bolt.Tx, key []byte, n int64) error {
-	record := binary.BigEndian.AppendUint64(make([]byte, headerSize), uint64(n)) //nolint:gosec // never below 0
-	return tx.Bucket(bucketLedger).Put(key, seal(key, record))
+	return tx.Bucket(bucketLedger).Put(key, encodeCount(key, n))
 }

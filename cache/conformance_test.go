@@ -25,6 +25,10 @@ var stores = map[string]func(t *testing.T) broker.Store{
 	"layer over bolt": func(t *testing.T) broker.Store {
 		return cache.NewLayer(openBolt(t, newPath(t)), 1000)
 	},
+	"redis": func(t *testing.T) broker.Store { return openRedis(t, ownURL(t, sharedRedis(t).url())) },
+	"layer over redis": func(t *testing.T) broker.Store {
+		return cache.NewLayer(openRedis(t, ownURL(t, sharedRedis(t).url())), 1000)
+	},
 }
 
 func newPath(t *testing.T) string { return filepath.Join(t.TempDir(), "links.db") }

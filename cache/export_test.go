@@ -104,3 +104,11 @@ var StartCommitter = startCommitter
 
 // Settle lets the memory layer finish what it does in the background.
 func (l *Layer) Settle() { l.links.CleanUp() }
+
+// OpenRedis opens a store without the memory layer.
+func OpenRedis(ctx context.Context, url string, opts Options) (*Redis, error) {
+	if err := opts.check(); err != nil {
+		return nil, err
+	}
+	return openRedis(ctx, url, opts)
+}

@@ -19,7 +19,10 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == "child" {
 		os.Exit(child(os.Args[2], os.Args[3:]))
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		endShared()
+		os.Exit(code)
+	}))
 }
 
 func child(role string, args []string) int {

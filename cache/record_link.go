@@ -101,9 +101,16 @@ func storable(link broker.Link) error {
 		return errors.New("the link has no URL or no end")
 	}
 	for _, moment := range [...]time.Time{link.GeneratedAt, link.ExpiresAt, link.UsedAt} {
-		if !moment.IsZero() && (moment.Unix() < 0 || moment.Unix() >= lastMoment) {
-			return fmt.Errorf("the year %d is out of range", moment.Year())
+		if err := storableMoment(moment); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+func storableMoment(t time.Time) error {
+	if !t.IsZero() && (t.Unix() < 0 || t.Unix() >= lastMoment) {
+		return fmt.Errorf("the year %d is out of range", t.Year())
 	}
 	return nil
 }

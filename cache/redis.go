@@ -21,10 +21,11 @@ import (
 //
 //	l:{shard}key     record of a link, until a while after its end; the shard is the first 12 bits of the key
 //	u:{shard}key     uses of that link since: a hash, see redis_use.go; as long as the link
-//	x:{shard}        ends of the shard's links: sorted set, key by second
+//	x:{shard}        ends of the shard's links: sorted set, key by second; as long as the last of the links
 //	t:{shard}key     who has the turn for a link, or what he left: see redis_lease.go
 //	t:{name}         the same for anything else
-//	w:hash           keys of the links that have a URL, by the first 12 bytes of its SHA-256: a set
+//	w:hash           keys of the links that have a URL or had it, by the first 12 bytes of its SHA-256: a hash, which while it
+//	                 is small takes a third of the memory that a set takes in Redis 7.0; as long as the last of the links
 //	a:{a}slug        record of an alias
 //	s:{a}            slugs, in order: sorted set
 //	c:{c}            clients: hash, record by name
@@ -35,29 +36,30 @@ import (
 //	i:{j}            last ID of the audit
 //	h:{n}second      what was counted in an hour: hash, record by series
 //	o:{n}            hours in which something was counted: sorted set
-//	d:{n}series      what was counted day by day, and in all: hash, record by second
+//	d:{n}series      what was counted day by day, and in all: hash, record by second and by "all"
 //	p:{name}         brokers that use something: sorted set, name by second of the last time
 //	meta             decimal version of this layout
 //
 // Records are those of the other stores.
 const (
-	redisLink    = "l:"
-	redisUses    = "u:"
-	redisEnds    = "x:"
-	redisTurn    = "t:"
-	redisURL     = "w:"
-	redisAlias   = "a:{a}"
-	redisSlugs   = "s:{a}"
-	redisClients = "c:{c}"
-	redisLedger  = "q:"
-	redisBlob    = "b:"
-	redisAudit   = "j:{j}"
-	redisAuditID = "i:{j}"
-	redisHour    = "h:{n}"
-	redisHours   = "o:{n}"
-	redisDays    = "d:{n}"
-	redisUsers   = "p:"
-	redisMeta    = "meta"
+	redisLink     = "l:"
+	redisUses     = "u:"
+	redisEnds     = "x:"
+	redisTurn     = "t:"
+	redisURL      = "w:"
+	redisAlias    = "a:{a}"
+	redisSlugs    = "s:{a}"
+	redisClients  = "c:{c}"
+	redisLedger   = "q:"
+	redisAccounts = "q"
+	redisBlob     = "b:"
+	redisAudit    = "j:{j}"
+	redisAuditID  = "i:{j}"
+	redisHour     = "h:{n}"
+	redisHours    = "o:{n}"
+	redisDays     = "d:{n}"
+	redisUsers    = "p:"
+	redisMeta     = "meta"
 )
 
 // redisShards is how many parts the links are divided in. In each they have an order of ends and of keys.
@@ -73,6 +75,7 @@ type Redis struct {
 	clock    broker.Clock
 	log      *slog.Logger
 	damaged  atomic.Int64
+	purgeAt  atomic.Int64 // the shard at which the next purge begins
 }
 
 // redisSchema is the version of the layout above. A program refuses a store of a later one.
@@ -98,7 +101,8 @@ func openRedis(ctx context.Context, url string, opts Options) (*Redis, error) {
 // connection says how this store's client connects.
 func (r *Redis) connection(place redisPlace) rueidis.ClientOption {
 	option := place.connection()
-	option.PipelineMultiplex = -1 // to one: each would bring every notice of a change again
+	// A multiple of connections would bring each notice of a change as often; 0 would stand for as many as there are processors.
+	option.PipelineMultiplex = -1
 	return option
 }
 
@@ -178,7 +182,7 @@ func newScript(text string) script {
 // run has Redis run a script, which it is told once.
 func (r *Redis) run(ctx context.Context, s script, keys, args []string) rueidis.RedisResult {
 	result := r.write(ctx, r.client.B().Evalsha().Sha1(s.sha).Numkeys(int64(len(keys))).Key(keys...).Arg(args...).Build())
-	if err, ok := rueidis.IsRedisErr(result.Error()); ok && err.IsNoScript() {
+	if unknownScript(result) {
 		return r.write(ctx, r.client.B().Eval().Script(s.text).Numkeys(int64(len(keys))).Key(keys...).Arg(args...).Build())
 	}
 	return result

@@ -9,8 +9,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"linkbroker/cache"
 )
 
 // redisServer is a real one, which this test has started and ends.
@@ -39,15 +43,73 @@ func redisBinary(t testing.TB) string {
 // startRedis starts a server on a free port of loopback, with further arguments if need be.
 func startRedis(t testing.TB, args ...string) *redisServer {
 	t.Helper()
+	s := newRedis(t, t.TempDir(), args...)
+	t.Cleanup(s.kill)
+	return s
+}
+
+func newRedis(t testing.TB, dir string, args ...string) *redisServer {
+	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &redisServer{addr: listener.Addr().String(), dir: t.TempDir(), args: args}
+	s := &redisServer{addr: listener.Addr().String(), dir: dir, args: args}
 	_ = listener.Close()
 	s.start(t)
-	t.Cleanup(s.kill)
 	return s
+}
+
+// shared are servers that outlive a test: each that uses one has a prefix of its own.
+var shared struct {
+	sync.Mutex
+	server *redisServer
+	end    []func()
+}
+
+// endShared ends them when all tests are done.
+func endShared() {
+	for _, end := range shared.end {
+		end()
+	}
+}
+
+func sharedDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "redis") //nolint:usetesting // outlives the test
+	noErr(t, err)
+	shared.end = append(shared.end, func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+// sharedRedis gives a server of all tests, which is started for the first.
+func sharedRedis(t testing.TB) *redisServer {
+	t.Helper()
+	redisBinary(t)
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.server == nil {
+		shared.server = newRedis(t, sharedDir(t))
+		shared.end = append([]func(){shared.server.kill}, shared.end...)
+	}
+	return shared.server
+}
+
+// prefixes tells the stores of the tests apart.
+var prefixes atomic.Int64
+
+// ownURL gives the URL of a store that nobody else uses.
+func ownURL(t testing.TB, url string) string {
+	t.Helper()
+	return fmt.Sprintf("%s?prefix=t%d", url, prefixes.Add(1))
+}
+
+func openRedis(t testing.TB, url string) *cache.Redis {
+	t.Helper()
+	r, err := cache.OpenRedis(t.Context(), url, cache.Options{Clock: func() time.Time { return noon }})
+	noErr(t, err)
+	t.Cleanup(func() { _ = r.Close() })
+	return r
 }
 
 func (s *redisServer) url() string { return "redis://" + s.addr }

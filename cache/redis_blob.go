@@ -1,0 +1,61 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+
+	"github.com/redis/rueidis"
+
+	"linkbroker/broker"
+)
+
+// Blob gives a small named value. A damaged one is missing: whoever stored it makes a new one.
+func (r *Redis) Blob(ctx context.Context, name string) ([]byte, error) {
+	record, err := r.readRecord(ctx, r.key(redisBlob, name))
+	if err != nil {
+		return nil, failed("reading a value", err)
+	}
+	if value, ok := r.value(name, record); ok {
+		return value, nil
+	}
+	return nil, broker.Errorf(broker.NotFound, "nothing is stored under the name %q", name)
+}
+
+// PutBlob stores a small named value.
+func (r *Redis) PutBlob(ctx context.Context, name string, value []byte) error {
+	put := r.client.B().Set().Key(r.key(redisBlob, name)).Value(rueidis.BinaryString(sealValue(name, value))).Build()
+	return failed("storing a value", r.write(ctx, put).Error())
+}
+
+// AddBlob stores a small named value unless there is one. A damaged one is none.
+func (r *Redis) AddBlob(ctx context.Context, name string, value []byte) (kept []byte, err error) {
+	add := swap{script: swapRecord, keys: []string{r.key(redisBlob, name)}}
+	err = r.exchange(ctx, add, nil, func(record []byte) ([]byte, error) {
+		if old, ok := r.value(name, record); ok {
+			kept = old
+			return nil, errLeft
+		}
+		kept = bytes.Clone(value)
+		return sealValue(name, value), nil
+	})
+	if err != nil {
+		return nil, failed("storing a value", err)
+	}
+	return kept, nil
+}
+
+// value reads a record, and counts a damaged one.
+func (r *Redis) value(name string, record []byte) (value []byte, ok bool) {
+	if record == nil {
+		return nil, false
+	}
+	value, err := unseal([]byte(name), record)
+	if err != nil {
+		r.skip(redisBlob+name, err)
+	}
+	return value, err == nil
+}
+
+func sealValue(name string, value []byte) []byte {
+	return seal([]byte(name), append(make([]byte, headerSize), value...))
+}
