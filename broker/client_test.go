@@ -258,6 +258,103 @@ func TestAChangeIsMadeToTheClientAsItIsInTheStoreByThen(t *testing.T) {
 	}
 }
 
+func TestAKeyThatOneBrokerRevokesStopsWorkingAtTheOthers(t *testing.T) {
+	now := time.Unix(6000, 0)
+	disable := func(c *broker.Client) error { c.Disabled = true; return nil }
+	for claim, revoke := range map[string]func(*broker.Clients) error{
+		"by disabling its client": func(c *broker.Clients) error { return c.Update(t.Context(), "shop", disable) },
+		"by deleting its client":  func(c *broker.Clients) error { return c.Delete(t.Context(), "shop") },
+		"by giving another one": func(c *broker.Clients) error {
+			_, err := c.Rotate(t.Context(), "shop", "", 0, now)
+			return err
+		},
+	} {
+		t.Run(claim, func(t *testing.T) {
+			store := &moody{Store: cache.NewMemory()}
+			here, there := openClients(t, store), openClients(t, store)
+			key, err := here.Create(t.Context(), broker.Client{Name: "shop", Role: broker.RoleRead}, now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			works := func() bool {
+				_, _, ok := there.ByKey(key, now)
+				return ok
+			}
+			if works() {
+				t.Error("a key works where nobody has heard of it")
+			}
+			if err := there.Refresh(t.Context()); err != nil || !works() {
+				t.Fatalf("a new key does not work: %v", err)
+			}
+			if err := revoke(here); err != nil {
+				t.Fatal(err)
+			}
+			store.readsFail.Store(true)
+			if err := there.Refresh(t.Context()); !errors.Is(err, broker.StoreFailed) || !works() {
+				t.Errorf("while the store cannot be read the directory is not as it was: %v", err)
+			}
+			store.readsFail.Store(false)
+			if err := there.Flush(t.Context()); err != nil {
+				t.Errorf("writing that the key was used: %v", err)
+			}
+			if err := errors.Join(here.Refresh(t.Context()), there.Refresh(t.Context())); err != nil || works() {
+				t.Errorf("the key still works: %v", err)
+			}
+			if _, _, ok := here.ByKey(key, now); ok {
+				t.Error("noting a use has brought the key back where it was revoked")
+			}
+		})
+	}
+}
+
+func TestAClientThatTheConfigurationHasTooHidesNoOther(t *testing.T) {
+	store, now := cache.NewMemory(), time.Unix(1000, 0)
+	here, there := openClients(t, store), openClients(t, store, configured("ops", opsKey))
+	key, err := here.Create(t.Context(), broker.Client{Name: "leaked", Role: broker.RoleAdmin}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := there.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := here.Create(t.Context(), broker.Client{Name: "ops", Role: broker.RoleRead}, now); err != nil {
+		t.Fatal(err)
+	}
+	if err := here.Delete(t.Context(), "leaked"); err != nil {
+		t.Fatal(err)
+	}
+	if err := there.Refresh(t.Context()); !errors.Is(err, broker.Conflict) {
+		t.Errorf("nothing is said of two clients of one name: %v", err)
+	}
+	if _, _, ok := there.ByKey(key, now); ok {
+		t.Error("a revoked key works on")
+	}
+	if ops, _, ok := there.ByKey(opsKey, now); !ok || !ops.Configured() {
+		t.Error("the configuration's own client is not known")
+	}
+	if _, err := there.Create(t.Context(), broker.Client{Name: "web", Role: broker.RoleRead}, now); err != nil {
+		t.Errorf("another client cannot be made: %v", err)
+	}
+}
+
+func TestUsesThatSeveralBrokersNoteOfAKeyGoForward(t *testing.T) {
+	store, now := cache.NewMemory(), time.Unix(6000, 0)
+	here := openClients(t, store)
+	key, err := here.Create(t.Context(), broker.Client{Name: "shop", Role: broker.RoleRead}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := openClients(t, store)
+	here.ByKey(key, now.Add(time.Hour))
+	there.ByKey(key, now)
+	if err := errors.Join(here.Flush(t.Context()), there.Refresh(t.Context()), there.Flush(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	if shop, _ := openClients(t, store).ByName("shop"); !shop.Keys[0].UsedAt.Equal(now.Add(time.Hour)) {
+		t.Errorf("last used at %s", shop.Keys[0].UsedAt)
+	}
+}
+
 func TestUsesOfKeysAreNotLostToAFailingStore(t *testing.T) {
 	store := &moody{Store: cache.NewMemory()}
 	clients := openClients(t, store)

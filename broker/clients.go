@@ -41,41 +41,64 @@ func (c *Clients) Configure(ctx context.Context, configured []Client) error {
 		return err
 	}
 	defer c.changing.unlock()
-	before := c.configured
-	c.configured = slices.Clone(configured)
-	if err := c.read(ctx); err != nil {
-		c.configured = before
+	stored, err := c.store.ListClients(ctx)
+	if err != nil {
 		return err
 	}
+	d, err := newDirectory(configured, stored)
+	if err != nil {
+		return err
+	}
+	c.configured = slices.Clone(configured)
+	c.directory.Store(d)
 	return nil
 }
 
-// read builds the directory anew. Called with changing held.
+// Refresh reads the clients of the store anew, which other brokers on it may have changed. If it cannot be read the present
+// directory stays.
+func (c *Clients) Refresh(ctx context.Context) error {
+	if err := c.changing.lock(ctx); err != nil {
+		return err
+	}
+	defer c.changing.unlock()
+	return c.read(ctx)
+}
+
+// read builds the directory anew. A client that another broker has stored under a name or key of this configuration is
+// passed over and told of as a Conflict: the others must be known as they are, above all those that were disabled.
+// Called with changing held.
 func (c *Clients) read(ctx context.Context) error {
 	stored, err := c.store.ListClients(ctx)
 	if err != nil {
 		return err
 	}
-	d := &directory{byDigest: make(map[KeyDigest]*Client), byName: make(map[string]*Client)}
-	for _, client := range slices.Concat(c.configured, stored) {
-		if err := d.add(&client); err != nil {
-			return err
-		}
-	}
+	d, err := newDirectory(c.configured, stored)
 	c.directory.Store(d)
-	return nil
+	return err
+}
+
+// newDirectory gives a directory of the clients that can be in one, the first before the later, and why others cannot.
+func newDirectory(configured, stored []Client) (*directory, error) {
+	d := &directory{byDigest: make(map[KeyDigest]*Client), byName: make(map[string]*Client)}
+	var errs []error
+	for _, client := range slices.Concat(configured, stored) {
+		errs = append(errs, d.add(&client))
+	}
+	return d, errors.Join(errs...)
 }
 
 func (d *directory) add(client *Client) error {
 	if _, taken := d.byName[client.Name]; taken {
 		return Errorf(Conflict, "two clients are named %q", client.Name)
 	}
-	client.Grant = client.Grant.prepared()
-	d.byName[client.Name] = client
 	for _, key := range client.Keys {
 		if other, taken := d.byDigest[key.Digest]; taken {
 			return Errorf(Conflict, "clients %q and %q have the same key", other.Name, client.Name)
 		}
+	}
+	client.Grant = client.Grant.prepared()
+	d.byName[client.Name] = client
+	for _, key := range client.Keys {
 		d.byDigest[key.Digest] = client
 	}
 	return nil
@@ -197,14 +220,17 @@ func (c *Clients) Update(ctx context.Context, name string, change func(*Client) 
 
 // amend changes a client of the store as it is: one that an earlier version took must not fail to be disabled.
 func (c *Clients) amend(ctx context.Context, name string, change func(*Client) error) error {
-	return c.change(ctx, func() error {
-		return c.replace(ctx, name, func(client Client) (Client, error) {
-			if err := changeable(client, name); err != nil {
-				return Client{}, err
-			}
-			client.Keys = slices.Clone(client.Keys)
-			return client, change(&client)
-		})
+	return c.change(ctx, func() error { return c.follow(ctx, name, change) })
+}
+
+// follow makes a change of a client that is there. Called with changing held.
+func (c *Clients) follow(ctx context.Context, name string, change func(*Client) error) error {
+	return c.replace(ctx, name, func(client Client) (Client, error) {
+		if err := changeable(client, name); err != nil {
+			return Client{}, err
+		}
+		client.Keys = slices.Clone(client.Keys)
+		return client, change(&client)
 	})
 }
 
@@ -224,7 +250,7 @@ func (c *Clients) replace(ctx context.Context, name string, next func(old Client
 		if err = c.store.PutClient(ctx, client, etag); !errors.Is(err, Conflict) || attempt == changeAttempts {
 			return err
 		}
-		if err := c.read(ctx); err != nil {
+		if err := c.read(ctx); err != nil && !errors.Is(err, Conflict) {
 			return err
 		}
 	}
@@ -256,45 +282,6 @@ func (c *Clients) DisableStored(ctx context.Context) (n int, err error) {
 	return n, nil
 }
 
-// Flush writes when the keys of the store were last used.
-func (c *Clients) Flush(ctx context.Context) error {
-	c.mu.Lock()
-	used := c.used
-	c.used = make(map[KeyDigest]time.Time)
-	c.mu.Unlock()
-	var first error
-	for digest, at := range used {
-		client, ok := c.directory.Load().byDigest[digest]
-		if !ok {
-			continue
-		}
-		if first == nil {
-			first = c.amend(ctx, client.Name, func(client *Client) error {
-				for i, key := range client.Keys {
-					if key.Digest == digest {
-						client.Keys[i].UsedAt = at
-					}
-				}
-				return nil
-			})
-		}
-		if first != nil {
-			c.touch(digest, at) // for the next time
-		}
-	}
-	return first
-}
-
-// touch notes a use, to the minute: what nobody reads more exactly must not cost a write each time.
-func (c *Clients) touch(digest KeyDigest, now time.Time) {
-	now = now.UTC().Truncate(time.Minute)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if now.After(c.used[digest]) {
-		c.used[digest] = now
-	}
-}
-
 // change makes one change in the store and reads the directory anew, also where the change failed or its asker has
 // hung up: it may have taken effect, and a key that was revoked must not go on opening doors.
 func (c *Clients) change(ctx context.Context, change func() error) error {
@@ -305,7 +292,10 @@ func (c *Clients) change(ctx context.Context, change func() error) error {
 	err := change()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storePatience)
 	defer cancel()
-	return errors.Join(err, c.read(ctx))
+	if e := c.read(ctx); !errors.Is(e, Conflict) { // which is none of this change's: Refresh tells of it
+		err = errors.Join(err, e)
+	}
+	return err
 }
 
 // changeable reports with an error why what was found under a name cannot be changed.

@@ -189,6 +189,9 @@ func (m *moody) ListClients(ctx context.Context) ([]broker.Client, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if m.readsFail.Load() {
+		return nil, errDisk
+	}
 	return m.Store.ListClients(ctx)
 }
 
