@@ -103,7 +103,10 @@ func (c *committer) Close() { c.close() }
 var StartCommitter = startCommitter
 
 // Settle lets the memory layer finish what it does in the background.
-func (l *Layer) Settle() { l.links.CleanUp() }
+func (l *Layer) Settle() {
+	l.links.memory.CleanUp()
+	l.aliases.memory.CleanUp()
+}
 
 // OpenRedis opens a store without the memory layer.
 func OpenRedis(ctx context.Context, url string, opts Options) (*Redis, error) {

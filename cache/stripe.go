@@ -1,13 +1,8 @@
 package cache
 
-import (
-	"encoding/binary"
-	"sync"
+import "sync"
 
-	"linkbroker/broker"
-)
-
-// stripe guards what memory holds of some of the keys. A reader may have read a link just before it was replaced or
+// stripe guards what memory holds of some of the keys. A reader may have read a thing just before it was replaced or
 // deleted, and must not put the old one into memory afterwards: it notes the generation before it reads, and keeps
 // what it has read only if no write in the stripe is on its way or has ended since. The lock is held for a moment,
 // never while a store is asked.
@@ -15,10 +10,6 @@ type stripe struct {
 	mu         sync.Mutex
 	writing    int
 	generation uint64
-}
-
-func (l *Layer) stripe(key broker.Key) *stripe {
-	return &l.stripes[binary.LittleEndian.Uint16(key[:])%uint16(len(l.stripes))]
 }
 
 // begun gives the generation in which a read begins.
