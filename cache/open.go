@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	bolt "go.etcd.io/bbolt"
@@ -16,8 +17,8 @@ import (
 type Options struct {
 	Clock broker.Clock // names files that are put aside; required
 
-	// MemoryLinks is how many links are answered from memory; 0 = 100,000. Each takes about 0.7 kB, and one with much text
-	// counts once more for each KiB of it.
+	// MemoryLinks is how many links are answered from memory, and a quarter as many aliases; 0 = 100,000. Each takes about
+	// 0.7 kB, and one with much text counts once more for each KiB of it.
 	MemoryLinks int
 
 	// BackupDir is where a backup is looked for if the file is damaged; empty = nowhere.
@@ -51,7 +52,8 @@ func (o *Options) check() error {
 type Store struct {
 	*Layer
 
-	bolt     *Bolt // nil for a memory store
+	bolt     *Bolt  // nil unless it is a file
+	redis    *Redis // nil unless it is in Redis
 	recovery *Recovery
 }
 
@@ -59,6 +61,8 @@ type Store struct {
 //
 //	bolt://data/links.db       a file, relative to the working directory
 //	bolt:///var/lib/links.db   a file
+//	redis://host:6379          Redis 7 or Valkey, which several brokers may share; see parseRedisURL for the rest
+//	rediss://host:6379         the same with TLS; valkey:// and valkeys:// are the same as these
 //	memory://                  nothing survives a restart
 //
 // A damaged file is replaced by the newest good backup in Options.BackupDir (see Recovery); a file in use is
@@ -77,18 +81,33 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 			return nil, err
 		}
 		return &Store{Layer: NewLayer(b, opts.MemoryLinks), bolt: b, recovery: recovery}, nil
-	case ok && scheme == "redis":
-		return nil, errors.New("stores at redis:// are not built yet: use bolt://path or memory://")
+	case ok && slices.Contains(redisSchemes, scheme):
+		return openShared(ctx, url, opts)
 	default: // without what follows the scheme, which may hold a password
 		scheme, _, _ = strings.Cut(scheme, ":")
-		return nil, fmt.Errorf("the store's URL begins with %q: known are bolt://path and memory://", scheme)
+		return nil, fmt.Errorf("the store's URL begins with %q: known are bolt://path, redis://host:port, rediss://host:port, "+
+			"valkey://host:port, valkeys://host:port and memory://", scheme)
 	}
+}
+
+// redisSchemes are what the URL of a store in Redis begins with.
+var redisSchemes = []string{"redis", "rediss", "valkey", "valkeys"}
+
+// openShared opens a store in Redis with this broker's memory in front.
+func openShared(ctx context.Context, url string, opts Options) (*Store, error) {
+	r, err := openRedis(ctx, url, opts)
+	if err != nil {
+		return nil, err
+	}
+	layer := NewLayer(r, opts.MemoryLinks)
+	r.watch.layer.Store(layer)
+	return &Store{Layer: layer, redis: r}, nil
 }
 
 // Recovery says what was done about a damaged file when the store was opened; nil if it was sound.
 func (s *Store) Recovery() *Recovery { return s.recovery }
 
-// Size is how many bytes of the file are in use; 0 for a memory store.
+// Size is how many bytes of the file are in use; 0 for a store that is none.
 func (s *Store) Size() int64 {
 	if s.bolt == nil {
 		return 0
@@ -98,15 +117,21 @@ func (s *Store) Size() int64 {
 
 // Damaged counts the damaged records met since the store was opened. Each was answered as missing.
 func (s *Store) Damaged() int64 {
-	if s.bolt == nil {
-		return 0
+	switch {
+	case s.bolt != nil:
+		return s.bolt.Damaged()
+	case s.redis != nil:
+		return s.redis.Damaged()
 	}
-	return s.bolt.Damaged()
+	return 0
 }
 
 // Backup copies the store into a new file. See Bolt.Backup.
 func (s *Store) Backup(ctx context.Context, path string, progress func(links int)) (Copied, error) {
-	if s.bolt == nil {
+	switch {
+	case s.redis != nil:
+		return Copied{}, errors.New("a store in Redis is backed up by Redis: see BGSAVE and appendonly")
+	case s.bolt == nil:
 		return Copied{}, errors.New("a store in memory has no backups")
 	}
 	return s.bolt.Backup(ctx, path, progress)

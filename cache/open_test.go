@@ -42,12 +42,14 @@ func TestAStoreIsOpenedByItsURL(t *testing.T) {
 
 func TestAnotherURLIsRefused(t *testing.T) {
 	for url, says := range map[string]string{
-		"redis://user:hunter2@localhost": "not built yet",
-		"mysql://user:hunter2@localhost": "known are bolt://path and memory://",
-		"mysql:hunter2":                  "known are bolt://path and memory://",
-		"bolt://":                        "known are bolt://path and memory://",
-		"data/links.db":                  "known are bolt://path and memory://",
-		"":                               "known are bolt://path and memory://",
+		"redis://user:hunter2@127.0.0.1:1":                 "connecting to Redis",
+		"redis://user:hunter2@127.0.0.1:1?timeout=hunter2": "timeout is how long",
+		"redis://user:hunter2%@127.0.0.1:1":                "is something in the password to be escaped",
+		"mysql://user:hunter2@localhost":                   "known are bolt://path, redis://host:port, rediss://host:port, valkey://host:port, valkeys://host:port and memory://",
+		"mysql:hunter2":                                    "known are bolt://path, ",
+		"bolt://":                                          "known are bolt://path, ",
+		"data/links.db":                                    "known are bolt://path, ",
+		"":                                                 "known are bolt://path, ",
 	} {
 		_, err := cache.Open(t.Context(), url, options())
 		if err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "hunter2") {

@@ -38,6 +38,7 @@ import (
 //	o:{n}            hours in which something was counted: sorted set
 //	d:{n}series      what was counted day by day, and in all: hash, record by second and by "all"
 //	p:{name}         brokers that use something: sorted set, name by second of the last time
+//	z:{shard}        never there: see redis_health.go
 //	meta             decimal version of this layout
 //
 // Records are those of the other stores.
@@ -59,6 +60,7 @@ const (
 	redisHours    = "o:{n}"
 	redisDays     = "d:{n}"
 	redisUsers    = "p:"
+	redisProbe    = "z:"
 	redisMeta     = "meta"
 )
 
@@ -76,6 +78,8 @@ type Redis struct {
 	log      *slog.Logger
 	damaged  atomic.Int64
 	purgeAt  atomic.Int64 // the shard at which the next purge begins
+
+	crew
 }
 
 // redisSchema is the version of the layout above. A program refuses a store of a later one.
@@ -88,13 +92,15 @@ func openRedis(ctx context.Context, url string, opts Options) (*Redis, error) {
 		return nil, err
 	}
 	r := &Redis{prefix: place.prefix + ":", replicas: place.replicas, patience: place.timeout, clock: opts.Clock, log: opts.Logger}
-	if r.client, err = rueidis.NewClient(r.connection(place)); err != nil {
-		return nil, failed("connecting to Redis", unsecret(err, place))
-	}
-	if err := r.layOut(ctx); err != nil {
-		r.client.Close()
+	r.crew = newCrew(r.prefix, redisPace(r.patience))
+	if err := r.connect(place); err != nil {
 		return nil, err
 	}
+	if _, err := r.layOut(ctx); err != nil {
+		_ = r.Close()
+		return nil, err
+	}
+	r.background(r.lookAfter)
 	return r, nil
 }
 
@@ -103,34 +109,41 @@ func (r *Redis) connection(place redisPlace) rueidis.ClientOption {
 	option := place.connection()
 	// A multiple of connections would bring each notice of a change as often; 0 would stand for as many as there are processors.
 	option.PipelineMultiplex = -1
+	option.ClientTrackingOptions = r.watch.tracking()
+	option.OnInvalidations = r.watch.told
+	option.RetryDelay = retryOnce
 	return option
 }
 
-// layOut sees to it that the store is one this program can read.
-func (r *Redis) layOut(ctx context.Context) error {
-	version := strconv.Itoa(redisSchema)
-	err := r.do(ctx, r.client.B().Set().Key(r.key(redisMeta, "")).Value(version).Nx().Build()).Error()
-	if err != nil && !rueidis.IsRedisNil(err) {
-		return failed("opening the store in Redis", err)
+// retryOnce tries what only reads once more, over a new connection. Trying until the deadline would have everybody wait for a server
+// that is away.
+func retryOnce(attempts int, _ rueidis.Completed, _ error) time.Duration {
+	if attempts > 1 {
+		return -1
 	}
+	return 0
+}
+
+// layOut sees to it that the store is one this program can read, and reports whether it was empty.
+func (r *Redis) layOut(ctx context.Context) (fresh bool, err error) {
+	version := strconv.Itoa(redisSchema)
+	err = r.do(ctx, r.client.B().Set().Key(r.key(redisMeta, "")).Value(version).Nx().Build()).Error()
+	if err != nil && !rueidis.IsRedisNil(err) {
+		return false, failed("opening the store in Redis", err)
+	}
+	fresh = err == nil
 	found, err := r.do(ctx, r.client.B().Get().Key(r.key(redisMeta, "")).Build()).ToString()
 	if err != nil {
-		return failed("opening the store in Redis", err)
+		return fresh, failed("opening the store in Redis", err)
 	}
 	known, err := strconv.Atoi(found)
 	switch {
 	case err != nil || known < 1:
-		return fmt.Errorf("%w: the schema under %q is %q", ErrDamaged, r.key(redisMeta, ""), found)
+		return fresh, fmt.Errorf("%w: the schema under %q is %q", ErrDamaged, r.key(redisMeta, ""), found)
 	case known > redisSchema:
-		return fmt.Errorf("%w (its schema is %d, known is %d)", ErrNewer, known, redisSchema)
+		return fresh, fmt.Errorf("%w (its schema is %d, known is %d)", ErrNewer, known, redisSchema)
 	}
-	return nil
-}
-
-// Close closes the connections.
-func (r *Redis) Close() error {
-	r.client.Close()
-	return nil
+	return fresh, nil
 }
 
 // Damaged counts the records that could not be read since the store was opened. Each was answered as missing.

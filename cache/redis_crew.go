@@ -1,0 +1,128 @@
+package cache
+
+import (
+	"context"
+	"crypto/rand"
+	"sync"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+// crew is what makes a store in Redis one that several brokers share: who tells of changes, who keeps turns, who looks
+// whether Redis is there.
+type crew struct {
+	name    string // of this broker
+	pace    pace
+	waiters *waiters
+	watch   *watch
+	health  *health
+	work    gate // who is inside may use the client
+	once    sync.Once
+	closing chan struct{}
+}
+
+// pace is how fast things go.
+type pace struct {
+	probe   time.Duration // between two looks at Redis
+	bound   time.Duration // how long one may take
+	turn    time.Duration // how long a turn lasts that nobody renews
+	renewal time.Duration // between two renewals
+	share   time.Duration // how long somebody counts who has said that he uses something
+}
+
+// redisPace is the usual one. A command's patience bounds a look at Redis too.
+func redisPace(patience time.Duration) pace {
+	return pace{
+		probe: 250 * time.Millisecond, bound: min(patience, time.Second),
+		turn: 3 * time.Second, renewal: time.Second, share: 5 * time.Second,
+	}
+}
+
+// mostWaiters is how many turns are waited for at the same time.
+const mostWaiters = 1 << 14
+
+func newCrew(prefix string, pace pace) crew {
+	waiters := newWaiters(mostWaiters)
+	return crew{
+		name: rand.Text(), pace: pace, waiters: waiters, watch: newWatch(prefix, waiters), closing: make(chan struct{}),
+	}
+}
+
+// connect makes the client, and begins to look after it.
+func (r *Redis) connect(place redisPlace) error {
+	client, err := rueidis.NewClient(r.connection(place))
+	if err != nil {
+		return failed("connecting to Redis", unsecret(err, place))
+	}
+	r.health = newHealth(client, r)
+	r.client = guard{client, r.health}
+	return nil
+}
+
+// background runs something that ends when the store is closed, which waits for it. It reports whether the store is open.
+func (r *Redis) background(run func()) bool {
+	open := r.work.enter()
+	if open {
+		go func() {
+			defer r.work.leave()
+			run()
+		}()
+	}
+	return open
+}
+
+// lookAfter looks after Redis from time to time, and at once when something goes wrong.
+func (r *Redis) lookAfter() {
+	for unsure := false; ; {
+		if r.health.look(context.Background(), r.watch.doubt) {
+			unsure = true
+		}
+		if unsure && r.health.worst.Load() == int32(well) {
+			unsure = r.findLayout() != nil
+		}
+		select {
+		case <-r.closing:
+			return
+		case <-r.watch.lost:
+			unsure = true
+		case <-r.health.kick:
+		case <-time.After(r.pace.probe):
+		}
+	}
+}
+
+// findLayout sees to it that a server which was away has come back with what it had.
+func (r *Redis) findLayout() error {
+	fresh, err := r.layOut(context.Background())
+	switch {
+	case err != nil:
+		r.log.Error("store in Redis cannot be looked over after it was away", "error", err)
+	case fresh:
+		r.log.Error("store in Redis has come back empty: its links, aliases, keys and ledger are gone, and today's quota counts as unspent; " +
+			"it needs appendonly yes, or a replica that takes over")
+	}
+	return err
+}
+
+// watchClients calls back after each change of a client by whomever, and when one may have been missed.
+func (r *Redis) watchClients(changed func()) {
+	r.background(func() {
+		for {
+			select {
+			case <-r.closing:
+				return
+			case <-r.watch.clients:
+				changed()
+			}
+		}
+	})
+}
+
+// Close ends what goes on in the background, and closes the connections.
+func (r *Redis) Close() error {
+	r.once.Do(func() { close(r.closing) })
+	r.work.close()
+	r.client.Close()
+	return nil
+}

@@ -1,0 +1,62 @@
+package cache
+
+import (
+	"context"
+	"time"
+
+	"linkbroker/broker"
+)
+
+// shared is a store that several brokers share, with this broker's memory in front.
+type shared struct {
+	*Layer
+
+	redis *Redis
+}
+
+var _ broker.Leaser = shared{}
+
+// Lease takes the turn for a name.
+func (s shared) Lease(ctx context.Context, name string) (broker.Turn, error) {
+	return s.redis.Lease(ctx, name)
+}
+
+// Share says that this broker uses something.
+func (s shared) Share(ctx context.Context, name string) (brokers int, err error) {
+	return s.redis.Share(ctx, name)
+}
+
+// Served is the store as a broker is to be made with it: one that several brokers share is a broker.Leaser too.
+func (s *Store) Served() broker.Store {
+	if s.redis == nil {
+		return s.Layer
+	}
+	return shared{s.Layer, s.redis}
+}
+
+// Health says how a store that several brokers share is.
+type Health struct {
+	State  string    // full, read-only, loading or away; empty = it is well, or the store is no such
+	Since  time.Time // when that began; zero = at the start
+	Doubts int64     // how often all that memory holds had to be asked for again
+}
+
+// Health says how the store is. What it says of a store that only one broker has is always that it is well.
+func (s *Store) Health() Health {
+	if s.redis == nil {
+		return Health{}
+	}
+	h := Health{State: trouble(s.redis.health.worst.Load()).String(), Doubts: s.redis.watch.epochs.Load()}
+	if at := s.redis.health.since.Load(); at != 0 {
+		h.Since = time.UnixMilli(at)
+	}
+	return h
+}
+
+// WatchClients has changed called once another broker has changed a client, and when that may have been missed. It may be called for
+// nothing. Nothing is changed in a store that only one broker has.
+func (s *Store) WatchClients(changed func()) {
+	if s.redis != nil {
+		s.redis.watchClients(changed)
+	}
+}
