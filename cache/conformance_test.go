@@ -25,10 +25,12 @@ var stores = map[string]func(t *testing.T) broker.Store{
 	"layer over bolt": func(t *testing.T) broker.Store {
 		return cache.NewLayer(openBolt(t, newPath(t)), 1000)
 	},
-	"redis": func(t *testing.T) broker.Store { return openRedis(t, ownURL(t, sharedRedis(t).url())) },
+	"redis": func(t *testing.T) broker.Store { return openRedis(t, ownURL(t, sharedRedis(t))) },
 	"layer over redis": func(t *testing.T) broker.Store {
-		return cache.NewLayer(openRedis(t, ownURL(t, sharedRedis(t).url())), 1000)
+		return cache.NewLayer(openRedis(t, ownURL(t, sharedRedis(t))), 1000)
 	},
+	"redis cluster":        func(t *testing.T) broker.Store { return openRedis(t, ownURL(t, sharedCluster(t))) },
+	"redis with a replica": func(t *testing.T) broker.Store { return openRedis(t, ownURL(t, sharedPair(t))) },
 }
 
 func newPath(t *testing.T) string { return filepath.Join(t.TempDir(), "links.db") }

@@ -77,7 +77,8 @@ type Redis struct {
 	clock    broker.Clock
 	log      *slog.Logger
 	damaged  atomic.Int64
-	purgeAt  atomic.Int64 // the shard at which the next purge begins
+	purgeAt  atomic.Int64  // the shard at which the next purge begins
+	waiting  chan struct{} // as many as wait for replicas
 
 	crew
 }
@@ -91,9 +92,16 @@ func openRedis(ctx context.Context, url string, opts Options) (*Redis, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Redis{prefix: place.prefix + ":", replicas: place.replicas, patience: place.timeout, clock: opts.Clock, log: opts.Logger}
+	r := &Redis{
+		prefix: place.prefix + ":", replicas: place.replicas, patience: place.timeout, clock: opts.Clock, log: opts.Logger,
+		waiting: make(chan struct{}, waitingAtOnce),
+	}
 	r.crew = newCrew(r.prefix, redisPace(r.patience))
 	if err := r.connect(place); err != nil {
+		return nil, err
+	}
+	if err := r.checkServer(ctx); err != nil {
+		_ = r.Close()
 		return nil, err
 	}
 	if _, err := r.layOut(ctx); err != nil {
@@ -124,7 +132,8 @@ func retryOnce(attempts int, _ rueidis.Completed, _ error) time.Duration {
 	return 0
 }
 
-// layOut sees to it that the store is one this program can read, and reports whether it was empty.
+// layOut sees to it that the store is one this program can read, and reports whether it was empty. It waits for no replica: who
+// opens the store may read it without, and the next who opens it says the same again.
 func (r *Redis) layOut(ctx context.Context) (fresh bool, err error) {
 	version := strconv.Itoa(redisSchema)
 	err = r.do(ctx, r.client.B().Set().Key(r.key(redisMeta, "")).Value(version).Nx().Build()).Error()
@@ -171,13 +180,6 @@ func (r *Redis) ofLink(kind string, key broker.Key) string {
 
 // do runs a command that changes nothing.
 func (r *Redis) do(ctx context.Context, cmd rueidis.Completed) rueidis.RedisResult {
-	ctx, cancel := context.WithTimeout(ctx, r.patience)
-	defer cancel()
-	return r.client.Do(ctx, cmd)
-}
-
-// write runs a command that changes something, and waits until the replicas that are asked for have it.
-func (r *Redis) write(ctx context.Context, cmd rueidis.Completed) rueidis.RedisResult {
 	ctx, cancel := context.WithTimeout(ctx, r.patience)
 	defer cancel()
 	return r.client.Do(ctx, cmd)

@@ -41,11 +41,6 @@ func (r *Redis) runPage(ctx context.Context, s script, calls []call) []rueidis.R
 	return results
 }
 
-// writeAll runs commands that change something.
-func (r *Redis) writeAll(ctx context.Context, commands []rueidis.Completed) []rueidis.RedisResult {
-	return r.doAll(ctx, commands)
-}
-
 func unknownScript(result rueidis.RedisResult) bool {
 	err, ok := rueidis.IsRedisErr(result.Error())
 	return ok && err.IsNoScript()

@@ -4,17 +4,15 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
-
-	"linkbroker/cache"
 )
 
 // redisServer is a real one, which this test has started and ends.
@@ -50,66 +48,17 @@ func startRedis(t testing.TB, args ...string) *redisServer {
 
 func newRedis(t testing.TB, dir string, args ...string) *redisServer {
 	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &redisServer{addr: listener.Addr().String(), dir: dir, args: args}
-	_ = listener.Close()
+	s := &redisServer{addr: freeAddr(t), dir: dir, args: args}
 	s.start(t)
 	return s
 }
 
-// shared are servers that outlive a test: each that uses one has a prefix of its own.
-var shared struct {
-	sync.Mutex
-	server *redisServer
-	end    []func()
-}
-
-// endShared ends them when all tests are done.
-func endShared() {
-	for _, end := range shared.end {
-		end()
-	}
-}
-
-func sharedDir(t testing.TB) string {
+func freeAddr(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "redis") //nolint:usetesting // outlives the test
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	noErr(t, err)
-	shared.end = append(shared.end, func() { _ = os.RemoveAll(dir) })
-	return dir
-}
-
-// sharedRedis gives a server of all tests, which is started for the first.
-func sharedRedis(t testing.TB) *redisServer {
-	t.Helper()
-	redisBinary(t)
-	shared.Lock()
-	defer shared.Unlock()
-	if shared.server == nil {
-		shared.server = newRedis(t, sharedDir(t))
-		shared.end = append([]func(){shared.server.kill}, shared.end...)
-	}
-	return shared.server
-}
-
-// prefixes tells the stores of the tests apart.
-var prefixes atomic.Int64
-
-// ownURL gives the URL of a store that nobody else uses.
-func ownURL(t testing.TB, url string) string {
-	t.Helper()
-	return fmt.Sprintf("%s?prefix=t%d", url, prefixes.Add(1))
-}
-
-func openRedis(t testing.TB, url string) *cache.Redis {
-	t.Helper()
-	r, err := cache.OpenRedis(t.Context(), url, cache.Options{Clock: func() time.Time { return noon }})
-	noErr(t, err)
-	t.Cleanup(func() { _ = r.Close() })
-	return r
+	defer listener.Close()
+	return listener.Addr().String()
 }
 
 func (s *redisServer) url() string { return "redis://" + s.addr }
@@ -144,7 +93,8 @@ func (s *redisServer) kill() {
 	}
 }
 
-// ask sends one command without spaces in its arguments, and gives the first line of the answer.
+// ask sends one command without spaces in its arguments, and gives the answer: of a text what it says, of anything else the
+// first line.
 func (s *redisServer) ask(words ...string) (string, error) {
 	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(context.Background(), "tcp", s.addr)
 	if err != nil {
@@ -155,6 +105,29 @@ func (s *redisServer) ask(words ...string) (string, error) {
 	if _, err := fmt.Fprintf(conn, "%s\r\n", strings.Join(words, " ")); err != nil {
 		return "", err
 	}
-	line, err := bufio.NewReader(conn).ReadString('\n')
-	return strings.TrimSpace(line), err
+	answer := bufio.NewReader(conn)
+	line, err := answer.ReadString('\n')
+	line = strings.TrimSpace(line)
+	size, isText := strings.CutPrefix(line, "$")
+	n, notSize := strconv.Atoi(size)
+	if err != nil || !isText || notSize != nil || n < 0 {
+		return line, err
+	}
+	text := make([]byte, n)
+	_, err = io.ReadFull(answer, text)
+	return string(text), err
+}
+
+// must asks, and waits until the answer contains something.
+func (s *redisServer) must(t testing.TB, want string, words ...string) {
+	t.Helper()
+	var answer string
+	var err error
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		if answer, err = s.ask(words...); err == nil && strings.Contains(answer, want) {
+			return
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+	t.Fatalf("%v is answered by %q, %v; want %q", words, answer, err, want)
 }

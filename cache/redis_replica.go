@@ -1,0 +1,114 @@
+package cache
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+const (
+	// waitingAtOnce is how many writes wait for replicas at once, each on a connection of its own.
+	waitingAtOnce = 32
+
+	// redirectPause is how long to wait before a server is asked again that has said that others keep the slot now.
+	redirectPause = 20 * time.Millisecond
+)
+
+// write runs a command that changes something, and waits until the replicas that are asked for have it.
+func (r *Redis) write(ctx context.Context, cmd rueidis.Completed) rueidis.RedisResult {
+	return r.writeAll(ctx, []rueidis.Completed{cmd})[0]
+}
+
+// writeAll runs commands that change something. WAIT speaks of what its own connection has written, so what has to wait goes
+// through a connection of its own, in a Cluster slot by slot.
+func (r *Redis) writeAll(ctx context.Context, commands []rueidis.Completed) []rueidis.RedisResult {
+	if r.replicas == 0 || len(commands) == 0 {
+		return r.doAll(ctx, commands)
+	}
+	places := make(map[uint16][]int)
+	for i := range commands {
+		slot := uint16(0)
+		if r.client.Mode() == rueidis.ClientModeCluster {
+			slot = commands[i].Slot()
+		}
+		places[slot] = append(places[slot], i)
+	}
+	results := make([]rueidis.RedisResult, len(commands))
+	var all sync.WaitGroup
+	for _, indexes := range places {
+		all.Go(func() {
+			together := make([]rueidis.Completed, 0, len(indexes)+1)
+			for _, i := range indexes {
+				together = append(together, commands[i].Pin()) // it may be sent again
+			}
+			for n, result := range r.writeSlot(ctx, together) {
+				results[indexes[n]] = result
+			}
+		})
+	}
+	all.Wait()
+	return results
+}
+
+// writeSlot runs commands in one place. A connection of its own follows no redirection: the client learns of it and knows better
+// a moment later, and nothing has been done.
+func (r *Redis) writeSlot(ctx context.Context, commands []rueidis.Completed) []rueidis.RedisResult {
+	select {
+	case r.waiting <- struct{}{}:
+		defer func() { <-r.waiting }()
+	case <-ctx.Done():
+		return alike(len(commands), rueidis.NewErrorResult(ctx.Err()))
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*r.patience) // once for the commands, once for the replicas
+	defer cancel()
+	for {
+		results := r.writeAndWait(ctx, commands)
+		if !redirected(results[0]) {
+			return results
+		}
+		select {
+		case <-ctx.Done():
+			return results
+		case <-time.After(redirectPause):
+		}
+	}
+}
+
+func (r *Redis) writeAndWait(ctx context.Context, commands []rueidis.Completed) (results []rueidis.RedisResult) {
+	wait := r.client.B().Wait().Numreplicas(r.replicas).Timeout(r.patience.Milliseconds()).Build()
+	_ = r.client.Dedicated(func(own rueidis.DedicatedClient) error { // gives back what we give it
+		results = own.DoMulti(ctx, append(commands[:len(commands):len(commands)], wait)...)
+		return nil
+	})
+	last := len(commands)
+	results, waited := results[:last], results[last]
+	have, err := waited.AsInt64()
+	if err == nil && have < r.replicas {
+		err = fmt.Errorf("only %d of %d replicas have it", have, r.replicas)
+	}
+	for i := range results {
+		if err != nil && results[i].Error() == nil {
+			results[i] = rueidis.NewErrorResult(err)
+		}
+	}
+	return results
+}
+
+func alike(n int, result rueidis.RedisResult) []rueidis.RedisResult {
+	return slices.Repeat([]rueidis.RedisResult{result}, n)
+}
+
+func redirected(result rueidis.RedisResult) bool {
+	err, ok := rueidis.IsRedisErr(result.Error())
+	if !ok {
+		return false
+	}
+	_, redirect := err.IsRedirect()
+	_, moved := err.IsMoved()
+	_, asked := err.IsAsk()
+	return redirect || moved || asked || err.IsTryAgain()
+}

@@ -1,0 +1,113 @@
+package cache_test
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"linkbroker/cache"
+)
+
+// shared are servers that outlive a test: each that uses one has a prefix of its own.
+var shared struct {
+	sync.Mutex
+	urls map[string]string
+	end  []func()
+}
+
+// endShared ends them when all tests are done.
+func endShared() {
+	for _, end := range shared.end {
+		end()
+	}
+}
+
+// share starts servers for the first test that uses them, and gives their URL.
+func share(t testing.TB, name string, start func() (url string)) string {
+	t.Helper()
+	redisBinary(t)
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.urls[name] == "" {
+		if shared.urls == nil {
+			shared.urls = make(map[string]string)
+		}
+		shared.urls[name] = start()
+	}
+	return shared.urls[name]
+}
+
+// startShared starts one of the servers of share.
+func startShared(t testing.TB, args ...string) *redisServer {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "redis") //nolint:usetesting // outlives the test
+	noErr(t, err)
+	s := newRedis(t, dir, args...)
+	shared.end = append(shared.end, func() {
+		s.kill()
+		_ = os.RemoveAll(dir)
+	})
+	return s
+}
+
+// sharedRedis gives the URL of one server.
+func sharedRedis(t testing.TB) string {
+	return share(t, "one", func() string { return startShared(t).url() + "?" })
+}
+
+// sharedPair gives the URL of a server whose replica must have what is written.
+func sharedPair(t testing.TB) string {
+	return share(t, "pair", func() string {
+		primary := startShared(t)
+		host, port, _ := net.SplitHostPort(primary.addr)
+		startShared(t, "--replicaof", host, port).must(t, "master_link_status:up", "INFO", "replication")
+		return primary.url() + "?replicas=1&"
+	})
+}
+
+// sharedCluster gives the URL of a Cluster of three.
+func sharedCluster(t testing.TB) string {
+	return share(t, "cluster", func() string { return startCluster(t, startShared) })
+}
+
+func startCluster(t testing.TB, start func(t testing.TB, args ...string) *redisServer) string {
+	t.Helper()
+	var nodes []*redisServer
+	for i, slots := range [][2]string{{"0", "5460"}, {"5461", "10922"}, {"10923", "16383"}} {
+		_, bus, _ := net.SplitHostPort(freeAddr(t))
+		node := start(t, "--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-node-timeout", "2000")
+		node.must(t, "OK", "CLUSTER", "ADDSLOTSRANGE", slots[0], slots[1])
+		if i > 0 {
+			host, port, _ := net.SplitHostPort(node.addr)
+			nodes[0].must(t, "OK", "CLUSTER", "MEET", host, port, bus)
+		}
+		nodes = append(nodes, node)
+	}
+	url := "redis://" + nodes[0].addr + "?"
+	for _, node := range nodes {
+		node.must(t, "cluster_state:ok", "CLUSTER", "INFO")
+		url += "addr=" + node.addr + "&"
+	}
+	return url
+}
+
+// prefixes tells the stores of the tests apart.
+var prefixes atomic.Int64
+
+// ownURL gives the URL of a store that nobody else uses, at what share has given.
+func ownURL(t testing.TB, url string) string {
+	t.Helper()
+	return fmt.Sprintf("%sprefix=t%d", url, prefixes.Add(1))
+}
+
+func openRedis(t testing.TB, url string) *cache.Redis {
+	t.Helper()
+	r, err := cache.OpenRedis(t.Context(), url, cache.Options{Clock: func() time.Time { return noon }})
+	noErr(t, err)
+	t.Cleanup(func() { _ = r.Close() })
+	return r
+}

@@ -1,0 +1,44 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// oldestRedis is the version from which on all is there that is used here. Valkey says that it is Redis 7.2.
+const oldestRedis = 7
+
+// checkServer refuses a server that is too old, and warns of one that may forget what was stored.
+func (r *Redis) checkServer(ctx context.Context) error {
+	info, err := r.do(ctx, r.client.B().Info().Section("server").Build()).ToString()
+	if err != nil {
+		return failed("asking Redis for its version", err)
+	}
+	if err := checkVersion(info); err != nil {
+		return err
+	}
+	config, err := r.do(ctx, r.client.B().ConfigGet().Parameter("maxmemory-policy").Build()).AsStrMap()
+	if policy := config["maxmemory-policy"]; err == nil && policy != "" && policy != "noeviction" { // those who host it may forbid to ask
+		r.log.Error("the store forgets what it was told to keep when its memory is full: set maxmemory-policy to noeviction", "policy", policy)
+	}
+	return nil
+}
+
+// checkVersion reads what INFO says of a server.
+func checkVersion(info string) error {
+	for line := range strings.Lines(info) {
+		version, ok := strings.CutPrefix(strings.TrimSpace(line), "redis_version:")
+		if !ok {
+			continue
+		}
+		major, _, _ := strings.Cut(version, ".")
+		if n, err := strconv.Atoi(major); err == nil && n < oldestRedis {
+			return fmt.Errorf("the store is in Redis %s: it needs Redis 7.0 or later, or Valkey", version)
+		}
+		return nil
+	}
+	return errors.New("the store does not say that it is Redis or Valkey")
+}
