@@ -3,6 +3,7 @@ package broker
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"maps"
 	"slices"
 	"time"
@@ -49,7 +50,7 @@ var timesLeft = [...]time.Duration{0, day, 3 * day, 10 * day}
 // fiftieth of the time.
 func (b *Broker) TakeCensus(ctx context.Context) (Counts, error) {
 	began := b.clock()
-	if last := b.census.Load(); last != nil && began.Sub(last.At) < censusShare*last.Took {
+	if last := b.lastCensus(ctx); last != nil && began.Sub(last.At) < censusShare*last.Took {
 		return Counts{"put_off": 1}, nil
 	}
 	census := Census{At: began}
@@ -74,7 +75,36 @@ func (b *Broker) TakeCensus(ctx context.Context) (Counts, error) {
 	census.Pages = slices.Clip(census.Pages[:min(len(census.Pages), mostPages)])
 	census.Took = b.clock().Sub(began)
 	b.census.Store(&census)
-	return Counts{"links": census.Links}, nil
+	return Counts{"links": census.Links}, b.keepCensus(ctx, census)
+}
+
+// censusName is the blob from which the brokers on a store have the count that one of them has made.
+const censusName = "census"
+
+func (b *Broker) keepCensus(ctx context.Context, census Census) error {
+	if b.leaser == nil {
+		return nil
+	}
+	text, err := json.Marshal(census)
+	if err != nil {
+		return err
+	}
+	return b.store.PutBlob(ctx, censusName, text)
+}
+
+// lastCensus gives what was counted last, by whatever broker; nil if nothing was. One that cannot be had is made up for by
+// this broker's own.
+func (b *Broker) lastCensus(ctx context.Context) *Census {
+	own := b.census.Load()
+	if b.leaser == nil {
+		return own
+	}
+	text, err := b.store.Blob(ctx, censusName)
+	var kept Census
+	if err != nil || json.Unmarshal(text, &kept) != nil || own != nil && own.At.After(kept.At) {
+		return own
+	}
+	return &kept
 }
 
 func (c *Census) count(link Link, now time.Time) {
@@ -97,13 +127,13 @@ const (
 
 // Census gives what was counted last, if anything was.
 func (b *Broker) Census(ctx context.Context) (Census, bool) {
-	last := b.census.Load()
+	last := b.lastCensus(ctx)
 	if last == nil {
 		return Census{}, false
 	}
 	if last.Took < quickCensus && b.clock().Sub(last.At) > freshCensus {
 		if _, err := b.TakeCensus(ctx); err == nil { // else the last will do
-			last = b.census.Load()
+			last = b.lastCensus(ctx)
 		}
 	}
 	return *last, true

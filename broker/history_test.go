@@ -109,3 +109,31 @@ func TestCensus(t *testing.T) {
 		}
 	})
 }
+
+func TestOneBrokerCountsForAllOnAStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, all := fellows(t, 2, &wechat{}, nil)
+		all[0].get(t, query("n=1"), broker.Miss)
+		if _, ok := all[1].Census(t.Context()); ok {
+			t.Error("there is a census before the first")
+		}
+		if _, err := all[0].TakeCensus(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if census, ok := all[1].Census(t.Context()); !ok || census.Links != 1 || len(census.Pages) != 1 {
+			t.Errorf("another broker has %+v", census)
+		}
+		all[0].get(t, query("n=2"), broker.Miss)
+		time.Sleep(3 * time.Second)
+		if census, _ := all[1].Census(t.Context()); census.Links != 2 {
+			t.Errorf("counted anew are %d links", census.Links)
+		}
+		if census, _ := all[0].Census(t.Context()); census.Links != 2 {
+			t.Errorf("the first still has %d links", census.Links)
+		}
+		all[1].member.cutOff(true)
+		if census, ok := all[1].Census(t.Context()); !ok || census.Links != 2 {
+			t.Errorf("cut off from the store it has %+v", census)
+		}
+	})
+}

@@ -228,7 +228,8 @@ func (b *Broker) forgetVisits(ctx context.Context, slug string) error {
 }
 
 // hasRoom reports whether an alias that has a limit leads one more visitor on, and counts him; where what is empty it only
-// looks. It waits only where visits that are being written decide it.
+// looks. It waits only where visits that are being written decide it. Brokers that share a store tell each other at once
+// whom they have led on, and may exceed the limit together by those who come meanwhile.
 func (b *Broker) hasRoom(ctx context.Context, alias Alias, what string, now time.Time) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, b.policy.Deadline)
 	defer cancel()
@@ -240,6 +241,9 @@ func (b *Broker) hasRoom(ctx context.Context, alias Alias, what string, now time
 		}
 		ok, doubt := b.visits.addWithin(alias.VisitLimit, written, settled, alias.Slug, what, now)
 		if doubt == nil {
+			if ok && what != "" && b.leaser != nil {
+				_ = b.flushVisits(ctx, Counts{}) // so that other brokers count him, too; if not now, then with the next flush
+			}
 			return ok, nil
 		}
 		select {

@@ -284,3 +284,21 @@ func TestAVisitLimitIsExact(t *testing.T) {
 		t.Errorf("%d visitors were led on and %d counted, want %d", led.Load(), n, most)
 	}
 }
+
+func TestBrokersThatShareAStoreCountVisitorsTogether(t *testing.T) {
+	const most = 30
+	_, all := fellows(t, 3, &wechat{}, nil)
+	all[0].put(t, alias("sale", func(a *broker.Alias) { a.VisitLimit = most }))
+	led := 0
+	for i := range 2 * most {
+		switch _, err := all[i%len(all)].Resolve(t.Context(), broker.Visit{Slug: "sale", Visitor: broker.OnIOS}); {
+		case err == nil:
+			led++
+		case !errors.Is(err, broker.NotFound):
+			t.Fatal(err)
+		}
+	}
+	if led != most {
+		t.Errorf("%d visitors are led on, want %d", led, most)
+	}
+}

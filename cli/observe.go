@@ -63,7 +63,7 @@ func (e *eventLog) observeToken(fetch wechat.TokenFetch) {
 		e.logger.Warn("no access token is to be had", "app", fetch.App, "error", fetch.Err)
 	}
 	if fetch.KeepErr != nil && e.due(eventKind{"token_not_kept", fetch.App}) {
-		e.logger.Warn("the access token could not be kept: a restart will fetch another, which ends this one", "app", fetch.App, "error", fetch.KeepErr)
+		e.logger.Warn("the access token could not be kept: a restart, or another broker, will fetch another, which with token: legacy ends this one", "app", fetch.App, "error", fetch.KeepErr)
 	}
 }
 

@@ -45,12 +45,14 @@ func (c Config) policy(observe func(broker.Event)) broker.Policy {
 	}
 }
 
-// wechatApps gives how WeChat is asked. blobs keep legacy tokens over a restart; nil = nothing does.
+// wechatApps gives how WeChat is asked. blobs keep legacy tokens over a restart, and all tokens for the other brokers if
+// the store is shared; nil = nothing does.
 func (c Config) wechatApps(blobs broker.BlobStore) []wechat.App {
 	apps := make([]wechat.App, len(c.Apps))
+	leases, _ := blobs.(broker.Leaser)
 	for i, app := range c.Apps {
 		apps[i] = app.upstream()
-		apps[i].Blobs = blobs
+		apps[i].Blobs, apps[i].Leases = blobs, leases
 	}
 	return apps
 }

@@ -46,9 +46,13 @@ type App struct {
 	// Fallbacks are further base URLs, asked in this order while BaseURL does not answer.
 	Fallbacks []string
 
-	Source    TokenSource      // where TokenExternal and TokenCloudbase have theirs from
-	FromAppID string           // sent as from_appid, which the open interface service wants of some; with TokenNone alone
-	Blobs     broker.BlobStore // where TokenLegacy keeps its token over a restart, sealed; nil = nowhere
+	Source    TokenSource // where TokenExternal and TokenCloudbase have theirs from
+	FromAppID string      // sent as from_appid, which the open interface service wants of some; with TokenNone alone
+
+	// Where tokens that are asked for with the AppSecret are kept, sealed: that of TokenLegacy over a restart, and with
+	// Leases every one, which all brokers on the store then have in common. Nil = nowhere, and no other broker.
+	Blobs  broker.BlobStore
+	Leases broker.Leaser
 }
 
 // TokenSource is where tokens come from that are not asked of WeChat: a URL or a file.

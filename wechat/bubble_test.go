@@ -16,10 +16,17 @@ import (
 // bubble's time.
 func bubble(t *testing.T, handler http.Handler) *wechat.Client {
 	t.Helper()
+	return bubbleOf(t, handler, wechat.App{Secret: secret, Token: wechat.TokenStable})
+}
+
+// bubbleOf does so for an app with settings of its own.
+func bubbleOf(t *testing.T, handler http.Handler, app wechat.App) *wechat.Client {
+	t.Helper()
+	app.BaseURL = "http://127.0.0.1"
 	conns, done := make(chan net.Conn), make(chan struct{})
 	server := &http.Server{Handler: handler}
 	go func() { _ = server.Serve(&pipeListener{conns: conns, done: done}) }()
-	client := newClient(t, "http://127.0.0.1", time.Now, wechat.TokenStable)
+	client := newClientOf(t, app, time.Now)
 	client.DialWith(func(ctx context.Context, _, _ string) (net.Conn, error) {
 		near, far := net.Pipe()
 		select {

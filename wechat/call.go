@@ -30,9 +30,15 @@ func newApp(given App, client *http.Client, clock broker.Clock, observe func(Tok
 	if given.Token == TokenCloudbase {
 		a.param = "cloudbase_access_token"
 	}
+	if given.shared() {
+		source = &sharedToken{tokenSource: source, app: given, clock: clock}
+	}
 	a.tokens = newKeeper(source, clock)
 	return a
 }
+
+// shared reports whether the app's token is fetched for all brokers on a store at once.
+func (a App) shared() bool { return a.Leases != nil && a.Blobs != nil && a.Token.NeedsSecret() }
 
 // reply is an answer of WeChat's to a call with a token.
 type reply struct {

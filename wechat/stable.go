@@ -25,7 +25,7 @@ type TokenFetch struct {
 	Forced  bool  // a forced refresh, which kills the token others use
 	ErrCode int   // WeChat's; 0 if it gave a token, did not answer or was not asked
 	Err     error // nil if it gave a token; tells no secret
-	KeepErr error // why a token that came could not be kept over a restart; nil if it was or need not be
+	KeepErr error // why a token that came could not be kept; nil if it was or need not be
 }
 
 // stableTokenBody is the body of the call. The order of its fields is the order on the wire.
@@ -46,11 +46,16 @@ func (*stableToken) rules() sourceRules {
 func (s *stableToken) fetch(ctx context.Context, force bool) (token, error) {
 	asked := s.clock()
 	got, err := s.call(ctx, force)
-	s.observe(TokenFetch{App: s.app.ID, Took: s.clock().Sub(asked), Forced: force, ErrCode: got.errCode, Err: err})
+	tok := newToken(got.accessToken, asked, time.Duration(got.expiresIn)*time.Second)
+	var keepErr error
+	if err == nil && s.app.shared() {
+		keepErr = s.app.keepToken(ctx, tok)
+	}
+	s.observe(TokenFetch{App: s.app.ID, Took: s.clock().Sub(asked), Forced: force, ErrCode: got.errCode, Err: err, KeepErr: keepErr})
 	if err != nil {
 		return token{}, err
 	}
-	return newToken(got.accessToken, asked, time.Duration(got.expiresIn)*time.Second), nil
+	return tok, nil
 }
 
 func (s *stableToken) call(ctx context.Context, force bool) (answer, error) {
