@@ -38,7 +38,10 @@ type LinkStore interface {
 	// DeleteLink forgets one link. A link that is not there is NotFound.
 	DeleteLink(ctx context.Context, key Key) error
 
-	// TouchLinks adds uses (Link.Touched). Keys that are not there are passed over. It is all or nothing.
+	// TouchLinks adds uses (Link.Touched). Keys that are not there are passed over. It is all or nothing, except in a store
+	// that several machines share: there each use is added by itself, and of an error nobody knows which were. In any store
+	// a use that cannot be stored is found before the first is added. What another machine remembers of a link is not
+	// told of its uses: it sees them when it next reads the link.
 	TouchLinks(ctx context.Context, uses []Use) error
 
 	// ListLinks gives up to limit links in the order of their keys, after the key given; the zero key is the

@@ -115,3 +115,17 @@ func OpenRedis(ctx context.Context, url string, opts Options) (*Redis, error) {
 	}
 	return openRedis(ctx, url, opts)
 }
+
+// What tests need of a store in Redis.
+var (
+	WithUses     = withUses
+	CheckVersion = checkVersion
+	RedisGrace   = redisGrace
+	UsesDays     = usesDays
+)
+
+// ParseRedisURL reads a URL.
+func ParseRedisURL(text string) error {
+	_, err := parseRedisURL(text)
+	return err
+}

@@ -40,7 +40,7 @@ var redisPrefixForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,32}$`)
 //	redis://…?replicas=1                        how many replicas must have what is written; 0 = none
 //	redis://…?timeout=1s                        how long one command may take
 //
-// No error repeats the URL, which may hold a password.
+// No error repeats anything of the URL: where a password is not escaped, any part may be one of it.
 func parseRedisURL(text string) (redisPlace, error) {
 	u, err := url.Parse(text)
 	if err != nil {
@@ -75,7 +75,7 @@ func (p *redisPlace) set(name string, values []string) (err error) {
 		}
 	case "addr", "master_set", "skip_verify", "db":
 	default:
-		return fmt.Errorf("the store's URL has a setting %q: known are %s", name, strings.Join(redisSettings, ", "))
+		return fmt.Errorf("the store's URL has a setting that is not known: known are %s", strings.Join(redisSettings, ", "))
 	}
 	return nil
 }

@@ -4,10 +4,14 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/redis/rueidis"
 
 	"linkbroker/cache"
 )
@@ -64,7 +68,8 @@ func sharedPair(t testing.TB) string {
 	return share(t, "pair", func() string {
 		primary := startShared(t)
 		host, port, _ := net.SplitHostPort(primary.addr)
-		startShared(t, "--replicaof", host, port).must(t, "master_link_status:up", "INFO", "replication")
+		startShared(t, "--replicaof", host, port)
+		primary.must(t, ":1", "WAIT", "1", "100")
 		return primary.url() + "?replicas=1&"
 	})
 }
@@ -102,6 +107,40 @@ var prefixes atomic.Int64
 func ownURL(t testing.TB, url string) string {
 	t.Helper()
 	return fmt.Sprintf("%sprefix=t%d", url, prefixes.Add(1))
+}
+
+// redisClient gives a connection to the server of a store, past the store.
+func redisClient(t testing.TB, url string) rueidis.Client {
+	t.Helper()
+	url, _, _ = strings.Cut(url, "?")
+	client, err := rueidis.NewClient(rueidis.MustParseURL(url))
+	noErr(t, err)
+	t.Cleanup(client.Close)
+	return client
+}
+
+// redisKeys gives the keys of a store, in order, without what they begin with.
+func redisKeys(t testing.TB, client rueidis.Client, url string) []string {
+	t.Helper()
+	_, prefix, _ := strings.Cut(url, "prefix=")
+	keys, err := client.Do(t.Context(), client.B().Keys().Pattern(prefix+":*").Build()).AsStrSlice()
+	noErr(t, err)
+	for i := range keys {
+		keys[i] = strings.TrimPrefix(keys[i], prefix+":")
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// redisKey gives the one key of a store that begins with something.
+func redisKey(t testing.TB, client rueidis.Client, url, kind string) string {
+	t.Helper()
+	keys := slices.DeleteFunc(redisKeys(t, client, url), func(key string) bool { return !strings.HasPrefix(key, kind) })
+	if len(keys) != 1 {
+		t.Fatalf("%d keys begin with %s: %q", len(keys), kind, keys)
+	}
+	_, prefix, _ := strings.Cut(url, "prefix=")
+	return prefix + ":" + keys[0]
 }
 
 func openRedis(t testing.TB, url string) *cache.Redis {
