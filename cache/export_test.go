@@ -108,6 +108,9 @@ func (l *Layer) Settle() {
 	l.aliases.memory.CleanUp()
 }
 
+// CachedAliases is about how many aliases memory holds.
+func (l *Layer) CachedAliases() int { return l.aliases.memory.EstimatedSize() }
+
 // OpenRedis opens a store without the memory layer.
 func OpenRedis(ctx context.Context, url string, opts Options) (*Redis, error) {
 	if err := opts.check(); err != nil {

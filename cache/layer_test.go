@@ -25,13 +25,26 @@ type slow struct {
 
 	reading time.Duration
 	reads   atomic.Int32
+	away    error
 	fails   error
 }
 
 func (s *slow) Link(ctx context.Context, key broker.Key) (broker.Link, error) {
 	s.reads.Add(1)
 	defer time.Sleep(s.reading)
+	if s.away != nil {
+		return broker.Link{}, s.away
+	}
 	return s.Store.Link(ctx, key)
+}
+
+func (s *slow) Alias(ctx context.Context, slug string) (broker.Alias, error) {
+	s.reads.Add(1)
+	defer time.Sleep(s.reading)
+	if s.away != nil {
+		return broker.Alias{}, s.away
+	}
+	return s.Store.Alias(ctx, slug)
 }
 
 func (s *slow) PutLink(ctx context.Context, link broker.Link) error {
@@ -124,6 +137,14 @@ func TestMemoryNeverContradictsTheStore(t *testing.T) {
 		"purge": func(ctx context.Context, s broker.Store) error {
 			return second(s.PurgeLinks(ctx, old.ExpiresAt.Add(time.Millisecond), 10))
 		},
+		"somebody else, who is heard of,": func(ctx context.Context, s broker.Store) error {
+			defer s.(*cache.Layer).Forget(old.Key)
+			return belowOf(s).PutLink(ctx, fresh)
+		},
+		"somebody else, who may be missed,": func(ctx context.Context, s broker.Store) error {
+			defer s.(*cache.Layer).Doubt()
+			return belowOf(s).DeleteLink(ctx, old.Key)
+		},
 	}
 	for name, write := range writes {
 		for _, reading := range []time.Duration{100 * time.Millisecond, 2 * time.Second} {
@@ -138,6 +159,9 @@ func TestMemoryNeverContradictsTheStore(t *testing.T) {
 		}
 	}
 }
+
+// belowOf gives the store of which a layer learns nothing by itself.
+func belowOf(s broker.Store) broker.Store { return s.(*cache.Layer).Store.(*slow).Store }
 
 // meet starts the writer this long before the reader.
 func meet(
@@ -353,5 +377,97 @@ func TestAPurgeUnderAClockThatRanAheadIsForgotten(t *testing.T) {
 	wantLink(t, l, long)
 	if l.Cached() != 1 {
 		t.Errorf("%d links are answered from memory, want 1", l.Cached())
+	}
+}
+
+// TestMemoryOfAliases is about what is kept of an alias, by how often the store is read.
+func TestMemoryOfAliases(t *testing.T) {
+	old := aliasOf("sale")
+	changed := old
+	changed.Title = "changed"
+	for name, do := range map[string]struct {
+		happens func(t *testing.T, l *cache.Layer, below *slow)
+		reads   int32
+		want    broker.Code // of reading afterwards
+	}{
+		"what was read is not read again": {func(*testing.T, *cache.Layer, *slow) {}, 1, ""},
+		"what was put is read again":      {func(t *testing.T, l *cache.Layer, _ *slow) { noErr(t, l.PutAlias(t.Context(), changed, old.ETag())) }, 2, ""},
+		"what was in the way is read again": {func(t *testing.T, l *cache.Layer, _ *slow) {
+			wantErr(t, l.PutAlias(t.Context(), changed, "x"), broker.Conflict)
+		}, 2, ""},
+		"a deletion that failed is forgotten": {func(t *testing.T, l *cache.Layer, _ *slow) {
+			wantErr(t, l.DeleteAlias(t.Context(), "sale", "x"), broker.Conflict)
+		}, 2, ""},
+		"what is deleted is never kept":      {func(t *testing.T, l *cache.Layer, _ *slow) { noErr(t, l.DeleteAlias(t.Context(), "sale", old.ETag())) }, 3, broker.NotFound},
+		"what somebody else changed is read": {func(_ *testing.T, l *cache.Layer, _ *slow) { l.ForgetAlias("sale") }, 2, ""},
+		"what is in doubt is read once":      {func(_ *testing.T, l *cache.Layer, _ *slow) { l.Doubt() }, 2, ""},
+		"what is in doubt answers alone":     {func(_ *testing.T, l *cache.Layer, below *slow) { l.Doubt(); below.away = errAway }, 3, ""},
+		"what was forgotten answers never":   {func(_ *testing.T, l *cache.Layer, below *slow) { l.ForgetAlias("sale"); below.away = errAway }, 3, broker.StoreFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				below := &slow{Store: cache.NewMemory()}
+				l := cache.NewLayer(below, 10)
+				putAlias(t, l, old)
+				for range 2 {
+					_, err := l.Alias(t.Context(), "sale")
+					noErr(t, err)
+				}
+				do.happens(t, l, below)
+				for range 2 {
+					got, err := l.Alias(t.Context(), "sale")
+					if (err == nil) != (do.want == "") || err != nil && broker.CodeOf(err) != do.want || err == nil && got.Slug != "sale" {
+						t.Errorf("%+v, %v, want %q", got, err, do.want)
+					}
+				}
+				if n := below.reads.Load(); n != do.reads {
+					t.Errorf("the store was read %d times, want %d", n, do.reads)
+				}
+			})
+		})
+	}
+}
+
+var errAway = broker.Errorf(broker.StoreFailed, "the store is away")
+
+func TestLinksInDoubtAnswerOnlyWhereTheStoreCannot(t *testing.T) {
+	below := &slow{Store: cache.NewMemory()}
+	l := cache.NewLayer(below, 10)
+	old := numbered(1)
+	put(t, l, old)
+	wantLink(t, l, old)
+	l.Doubt()
+	below.away = errAway
+	wantLink(t, l, old)
+	noErr(t, second(l.PurgeLinks(t.Context(), noon, 1)))
+	wantLink(t, l, old)
+	wantErr(t, second(l.CurrentLink(t.Context(), old.Key)), broker.StoreFailed)
+	below.away = nil
+	fresh := old
+	fresh.URL += "x"
+	put(t, below.Store, fresh)
+	wantLink(t, l, fresh)
+	reads := below.reads.Load()
+	wantLink(t, l, fresh)
+	if below.reads.Load() != reads {
+		t.Error("it was asked for again in the same epoch")
+	}
+	l.Doubt()
+	noErr(t, below.Store.DeleteLink(t.Context(), old.Key))
+	wantNoLink(t, l, old.Key)
+	below.away = errAway
+	wantErr(t, second(l.Link(t.Context(), old.Key)), broker.StoreFailed)
+}
+
+func TestMemoryOfAliasesIsBounded(t *testing.T) {
+	l := cache.NewLayer(cache.NewMemory(), 100)
+	for n := range 200 {
+		alias := aliasOf(fmt.Sprint("a", n))
+		putAlias(t, l, alias)
+		noErr(t, second(l.Alias(t.Context(), alias.Slug)))
+	}
+	l.Settle()
+	if n := l.CachedAliases(); n > 25 || n < 12 {
+		t.Errorf("%d aliases are in memory, want about 25", n)
 	}
 }

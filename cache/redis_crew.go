@@ -3,10 +3,13 @@ package cache
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"sync"
 	"time"
 
 	"github.com/redis/rueidis"
+
+	"linkbroker/broker"
 )
 
 // crew is what makes a store in Redis one that several brokers share: who tells of changes, who keeps turns, who looks
@@ -79,7 +82,7 @@ func (r *Redis) lookAfter() {
 			unsure = true
 		}
 		if unsure && r.health.worst.Load() == int32(well) {
-			unsure = r.findLayout() != nil
+			unsure = !r.foundLayout()
 		}
 		select {
 		case <-r.closing:
@@ -92,17 +95,19 @@ func (r *Redis) lookAfter() {
 	}
 }
 
-// findLayout sees to it that a server which was away has come back with what it had.
-func (r *Redis) findLayout() error {
+// foundLayout reports whether it is known what a server that was away has come back with.
+func (r *Redis) foundLayout() bool {
 	fresh, err := r.layOut(context.Background())
 	switch {
+	case errors.Is(err, broker.StoreFailed):
+		return false
 	case err != nil:
-		r.log.Error("store in Redis cannot be looked over after it was away", "error", err)
+		r.log.Error("store in Redis has come back as another", "error", err)
 	case fresh:
 		r.log.Error("store in Redis has come back empty: its links, aliases, keys and ledger are gone, and today's quota counts as unspent; " +
 			"it needs appendonly yes, or a replica that takes over")
 	}
-	return err
+	return true
 }
 
 // watchClients calls back after each change of a client by whomever, and when one may have been missed.

@@ -118,17 +118,12 @@ func (h *health) heard(err error) {
 func (h *health) look(ctx context.Context, back func()) bool {
 	ctx, cancel := context.WithTimeout(ctx, h.pace.bound)
 	defer cancel()
-	cmds := make([]rueidis.Completed, len(h.probes))
-	for i, key := range h.probes {
-		cmds[i] = h.client.B().Set().Key(key).Value("").Xx().Build()
+	found, failure := h.ask(ctx)
+	if slices.Max(found) == away && ctx.Err() == nil {
+		found, failure = h.ask(ctx) // over a new connection: that the old one was cut is no trouble yet
 	}
-	var failure error
-	found := make([]trouble, len(h.probes))
 	woken := false
-	for i, result := range h.client.DoMulti(ctx, cmds...) {
-		if found[i] = troubleOf(result.Error()); found[i] != well {
-			failure = result.Error()
-		}
+	for i := range found {
 		woken = woken || trouble(h.parts[i].Load()).silent() && !found[i].silent()
 	}
 	if woken {
@@ -139,6 +134,21 @@ func (h *health) look(ctx context.Context, back func()) bool {
 	}
 	h.settle(slices.Max(found), failure)
 	return woken
+}
+
+// ask asks every part, and gives one of the failures.
+func (h *health) ask(ctx context.Context) (found []trouble, failure error) {
+	cmds := make([]rueidis.Completed, len(h.probes))
+	for i, key := range h.probes {
+		cmds[i] = h.client.B().Set().Key(key).Value("").Xx().Build()
+	}
+	found = make([]trouble, len(cmds))
+	for i, result := range h.client.DoMulti(ctx, cmds...) {
+		if found[i] = troubleOf(result.Error()); found[i] != well {
+			failure = result.Error()
+		}
+	}
+	return found, failure
 }
 
 // settle says once what has changed.

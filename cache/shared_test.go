@@ -1,0 +1,371 @@
+package cache_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"linkbroker/broker"
+	"linkbroker/cache"
+)
+
+// openShared opens a store as one broker of several does.
+func openShared(t *testing.T, url string) *cache.Store {
+	t.Helper()
+	return openSharedLogging(t, url, slog.NewTextHandler(t.Output(), nil))
+}
+
+func openSharedLogging(t *testing.T, url string, handler slog.Handler) *cache.Store {
+	t.Helper()
+	s, err := cache.Open(t.Context(), url, cache.Options{Clock: time.Now, Logger: slog.New(handler)})
+	noErr(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// lasting gives links that do not end while the test runs.
+func lasting(n int) broker.Link {
+	link := numbered(n)
+	link.GeneratedAt = time.Now().UTC().Truncate(time.Second)
+	link.ExpiresAt = link.GeneratedAt.Add(24 * time.Hour)
+	return link
+}
+
+// eventually polls until something holds, and says how long that took.
+func eventually(t *testing.T, bound time.Duration, what string, holds func() bool) time.Duration {
+	t.Helper()
+	begin := time.Now()
+	for !holds() {
+		if time.Since(begin) > bound {
+			t.Fatalf("not within %v: %s", bound, what)
+		}
+		<-time.After(time.Millisecond)
+	}
+	return time.Since(begin)
+}
+
+func hasURL(t *testing.T, s broker.Store, key broker.Key, url string) bool {
+	t.Helper()
+	link, err := s.Link(t.Context(), key)
+	return err == nil && link.URL == url
+}
+
+func isMissing(t *testing.T, s broker.Store, key broker.Key) bool {
+	t.Helper()
+	_, err := s.Link(t.Context(), key)
+	return errors.Is(err, broker.NotFound)
+}
+
+func TestAStoreInRedisIsServedAsALeaser(t *testing.T) {
+	t.Parallel()
+	s := openShared(t, ownURL(t, sharedRedis(t).url()))
+	if _, ok := s.Served().(broker.Leaser); !ok {
+		t.Error("a store that brokers share is no Leaser")
+	}
+	var own broker.Store = open(t, newPath(t), options()).Served()
+	if _, ok := own.(broker.Leaser); ok {
+		t.Error("a file is a Leaser")
+	}
+	if h := s.Health(); h.State != "" {
+		t.Errorf("health %+v", h)
+	}
+	if _, err := s.Backup(t.Context(), newPath(t), nil); err == nil || !strings.Contains(err.Error(), "backed up by Redis") {
+		t.Errorf("a backup: %v", err)
+	}
+	for _, scheme := range []string{"redis", "valkey"} {
+		openShared(t, strings.Replace(ownURL(t, sharedRedis(t).url()), "redis", scheme, 1))
+	}
+}
+
+func TestWhatOneBrokerWritesTheOthersKnow(t *testing.T) {
+	t.Parallel()
+	url := ownURL(t, sharedRedis(t).url())
+	a, b := openShared(t, url), openShared(t, url)
+	link := lasting(1)
+	put(t, a, link)
+	wantLink(t, b, link)
+	const moment = time.Second
+	for n := range 20 {
+		link.URL = fmt.Sprint("https://wxaurl.cn/", n)
+		put(t, a, link)
+		eventually(t, moment, "the new link", func() bool { return hasURL(t, b, link.Key, link.URL) })
+		noErr(t, a.PinLink(t.Context(), link.Key, n%2 == 0))
+		eventually(t, moment, "the pin", func() bool {
+			got, err := b.Link(t.Context(), link.Key)
+			return err == nil && got.Pinned == (n%2 == 0)
+		})
+	}
+	noErr(t, a.DeleteLink(t.Context(), link.Key))
+	eventually(t, moment, "the deletion", func() bool { return isMissing(t, b, link.Key) })
+
+	alias := aliasOf("sale")
+	putAlias(t, a, alias)
+	got, err := b.Alias(t.Context(), "sale")
+	noErr(t, err)
+	changed := got
+	changed.Title = "changed"
+	noErr(t, a.PutAlias(t.Context(), changed, got.ETag()))
+	eventually(t, moment, "the changed alias", func() bool {
+		got, err := b.Alias(t.Context(), "sale")
+		return err == nil && got.Title == "changed"
+	})
+	noErr(t, a.DeleteAlias(t.Context(), "sale", changed.ETag()))
+	eventually(t, moment, "the deleted alias", func() bool {
+		_, err := b.Alias(t.Context(), "sale")
+		return errors.Is(err, broker.NotFound)
+	})
+}
+
+func TestAHitAsksNoRedis(t *testing.T) {
+	t.Parallel()
+	server := startRedis(t)
+	s := openShared(t, server.url())
+	link := lasting(1)
+	put(t, s, link)
+	wantLink(t, s, link)
+	server.stop(t)
+	defer server.resume(t)
+	for range 1000 {
+		wantLink(t, s, link)
+	}
+}
+
+// stop and resume are SIGSTOP and SIGCONT: the server is there, and does not answer.
+func (s *redisServer) stop(t testing.TB)   { noErr(t, s.cmd.Process.Signal(syscall.SIGSTOP)) }
+func (s *redisServer) resume(t testing.TB) { noErr(t, s.cmd.Process.Signal(syscall.SIGCONT)) }
+
+func TestNothingIsBelievedAfterACut(t *testing.T) {
+	t.Parallel()
+	server := startRedis(t)
+	net := startProxy(t, server.addr)
+	a, b := openShared(t, server.url()), openShared(t, net.url())
+	var links []broker.Link
+	for n := range 50 {
+		links = append(links, lasting(n))
+	}
+	put(t, a, links...)
+	for _, link := range links {
+		wantLink(t, b, link)
+	}
+	before := b.Health().Doubts
+	net.sever()
+	eventually(t, time.Second, "the cut is noticed", func() bool { return b.Health().Doubts > before && b.Health().State == "away" })
+	for i := range links {
+		wantLink(t, b, links[i])
+		links[i].URL += "fresh"
+	}
+	put(t, a, links...)
+	for _, link := range links[:25] {
+		noErr(t, a.DeleteLink(t.Context(), link.Key))
+	}
+	net.mend()
+	healed := eventually(t, 2*time.Second, "it is well again", func() bool { return b.Health().State == "" })
+	t.Logf("healed after %v", healed)
+	for _, link := range links[:25] {
+		wantNoLink(t, b, link.Key)
+	}
+	for _, link := range links[25:] {
+		wantLink(t, b, link)
+	}
+}
+
+// TestACutThatIsMendedAtOnce loses notices without Redis ever being away.
+func TestACutThatIsMendedAtOnce(t *testing.T) {
+	t.Parallel()
+	server := startRedis(t)
+	net := startProxy(t, server.addr)
+	a, b := openShared(t, server.url()), openShared(t, net.url())
+	link := lasting(1)
+	put(t, a, link)
+	wantLink(t, b, link)
+	for n := range 20 {
+		net.cut()
+		link.URL = fmt.Sprint("https://wxaurl.cn/", n)
+		put(t, a, link)
+		eventually(t, time.Second, "the new link", func() bool { return hasURL(t, b, link.Key, link.URL) })
+	}
+	eventually(t, time.Second, "it is well", func() bool { return b.Health().State == "" })
+}
+
+// TestTroubleIsBoundedAndHeals takes Redis away in several ways while callers go on.
+func TestTroubleIsBoundedAndHeals(t *testing.T) {
+	for name, do := range map[string]struct {
+		away, back func(t *testing.T, s *redisServer, p *proxy)
+	}{
+		"stopped": {
+			func(t *testing.T, s *redisServer, _ *proxy) { s.stop(t) },
+			func(t *testing.T, s *redisServer, _ *proxy) { s.resume(t) },
+		},
+		"killed": {
+			func(_ *testing.T, s *redisServer, _ *proxy) { s.kill() },
+			func(t *testing.T, s *redisServer, _ *proxy) { s.start(t) },
+		},
+		"severed": {
+			func(_ *testing.T, _ *redisServer, p *proxy) { p.sever() },
+			func(_ *testing.T, _ *redisServer, p *proxy) { p.mend() },
+		},
+		"stalled": {
+			func(_ *testing.T, _ *redisServer, p *proxy) { p.stall() },
+			func(_ *testing.T, _ *redisServer, p *proxy) { p.resume() },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := startRedis(t)
+			net := startProxy(t, server.addr)
+			var told lines
+			s := openSharedLogging(t, net.url(), slog.NewTextHandler(&told, nil))
+			link := lasting(1)
+			put(t, s, link)
+			wantLink(t, s, link)
+
+			do.away(t, server, net)
+			noticed := eventually(t, 2*time.Second, "it is away", func() bool { return s.Health().State == "away" })
+			slowest := time.Duration(0)
+			for n := range 500 {
+				begin := time.Now()
+				wantLink(t, s, link)
+				slowest = max(slowest, time.Since(begin))
+				wantErr(t, second(s.Link(t.Context(), lasting(1000+n).Key)), broker.StoreFailed)
+				wantErr(t, second(s.Served().(broker.Leaser).Lease(t.Context(), "jobs")), broker.StoreFailed)
+				wantErr(t, s.PutLink(t.Context(), lasting(2)), broker.StoreFailed)
+				slowest = max(slowest, time.Since(begin))
+			}
+			if slowest > 100*time.Millisecond {
+				t.Errorf("a call took %v", slowest)
+			}
+			do.back(t, server, net)
+			healed := eventually(t, 4*time.Second, "it is well again", func() bool { return s.Health().State == "" })
+			put(t, s, link)
+			wantLink(t, s, link)
+			t.Logf("away after %v, well again after %v; slowest call %v", noticed, healed, slowest)
+			if n := told.count("in trouble"); n != 1 {
+				t.Errorf("its trouble was told %d times:\n%s", n, told.all())
+			}
+			if n := told.count("well again"); n != 1 {
+				t.Errorf("its end was told %d times:\n%s", n, told.all())
+			}
+		})
+	}
+}
+
+// lines keeps what is logged.
+type lines struct {
+	mu   sync.Mutex
+	said []string
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.said = append(l.said, string(p))
+	return len(p), nil
+}
+
+func (l *lines) all() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.said, "")
+}
+
+func (l *lines) count(what string) int { return strings.Count(l.all(), what) }
+
+func TestTroubleWithWritingIsNamed(t *testing.T) {
+	t.Parallel()
+	server := startRedis(t)
+	s := openShared(t, server.url())
+	link := lasting(1)
+	put(t, s, link)
+	for state, do := range map[string]struct{ begin, end []string }{
+		"full":      {[]string{"CONFIG", "SET", "maxmemory", "1"}, []string{"CONFIG", "SET", "maxmemory", "0"}},
+		"read-only": {[]string{"REPLICAOF", "127.0.0.1", "1"}, []string{"REPLICAOF", "NO", "ONE"}},
+	} {
+		_, err := server.ask(do.begin...)
+		noErr(t, err)
+		eventually(t, time.Second, state, func() bool { return s.Health().State == state })
+		wantErr(t, s.PutLink(t.Context(), lasting(2)), broker.StoreFailed)
+		if _, err := s.Link(t.Context(), link.Key); err != nil {
+			t.Errorf("%s: reading: %v", state, err)
+		}
+		_, err = server.ask(do.end...)
+		noErr(t, err)
+		eventually(t, time.Second, "well", func() bool { return s.Health().State == "" })
+		put(t, s, lasting(2))
+	}
+}
+
+func TestAServerThatComesBackEmptyIsTold(t *testing.T) {
+	t.Parallel()
+	server := startRedis(t)
+	var told lines
+	s := openSharedLogging(t, server.url(), slog.NewTextHandler(&told, nil))
+	link := lasting(1)
+	put(t, s, link)
+	wantLink(t, s, link)
+	server.kill()
+	server.dir = t.TempDir()
+	server.start(t)
+	eventually(t, 3*time.Second, "it is told", func() bool { return told.count("has come back empty") == 1 })
+	eventually(t, time.Second, "it is well", func() bool { return s.Health().State == "" })
+	wantNoLink(t, s, link.Key)
+	put(t, s, link)
+	wantLink(t, s, link)
+}
+
+func TestClientsAreWatched(t *testing.T) {
+	t.Parallel()
+	server := startRedis(t)
+	net := startProxy(t, server.addr)
+	a, b := openShared(t, server.url()), openShared(t, net.url())
+	var names atomic.Pointer[[]string]
+	b.WatchClients(func() {
+		clients, err := b.ListClients(context.Background())
+		if err != nil {
+			return
+		}
+		var found []string
+		for _, client := range clients {
+			found = append(found, client.Name)
+		}
+		names.Store(&found)
+	})
+	knows := func(want ...string) func() bool {
+		return func() bool {
+			found := names.Load()
+			return found != nil && slices.Equal(*found, want)
+		}
+	}
+	noErr(t, a.PutClient(t.Context(), broker.Client{Name: "ops"}, ""))
+	eventually(t, time.Second, "the new client", knows("ops"))
+	net.sever()
+	eventually(t, 2*time.Second, "away", func() bool { return b.Health().State == "away" })
+	noErr(t, a.DeleteClient(t.Context(), "ops"))
+	noErr(t, a.PutClient(t.Context(), broker.Client{Name: "shop"}, ""))
+	net.mend()
+	eventually(t, 2*time.Second, "what was missed", knows("shop"))
+}
+
+func TestWaitersAreSentOffWhenNobodyKnows(t *testing.T) {
+	t.Parallel()
+	server := startRedis(t)
+	net := startProxy(t, server.addr)
+	a, b := leaser(t, server.url()), leaser(t, net.url())
+	turn := takes(t, a, "jobs")
+	over := waits(t, b, "jobs").Over
+	net.sever()
+	closesWithin(t, "a reason to ask again", over, 500*time.Millisecond)
+	net.mend()
+	turn.Leave(t.Context(), broker.Note{})
+	eventually(t, 2*time.Second, "the turn", func() bool {
+		turn, err := b.Lease(t.Context(), "jobs")
+		return err == nil && turn.Leave != nil
+	})
+}
