@@ -115,3 +115,12 @@ func OpenRedis(ctx context.Context, url string, opts Options) (*Redis, error) {
 	}
 	return openRedis(ctx, url, opts)
 }
+
+// Movable is what can be moved.
+type Movable = movable
+
+// NewMigration moves so many records at once between two stores that are open.
+func NewMigration(from, to Movable, bite int, progress func(Progress)) *Migration {
+	clock := func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
+	return &Migration{from: from, to: to, clock: clock, log: slog.New(slog.DiscardHandler), progress: progress, bite: bite}
+}

@@ -1,0 +1,135 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// Access is what is done with a store that is moved.
+type Access int
+
+// The kinds of access.
+const (
+	Read Access = iota // it must be there, and nothing is changed
+	Fill               // it is made if it is not there
+)
+
+// OpenMigration opens a store to move from and one to move to, or to compare the two. Without the second the migration can
+// only count. A file must be closed to all others, and a store in Redis must have no broker, unless Options say so.
+func OpenMigration(ctx context.Context, from, to string, access Access, opts MigrationOptions) (*Migration, error) {
+	if err := opts.check(); err != nil {
+		return nil, err
+	}
+	if from == to {
+		return nil, errors.New("the store to move from and the one to move to are the same")
+	}
+	m := &Migration{clock: opts.Clock, log: opts.Logger, progress: opts.Progress, bite: moveBite}
+	var err error
+	if m.from, err = openMovable(ctx, from, Read, opts); err != nil {
+		return nil, fmt.Errorf("opening the store to move from: %w", err)
+	}
+	if to == "" {
+		return m, nil
+	}
+	if m.to, err = openMovable(ctx, to, access, opts); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the store to move to: %w", err), m.from.Close())
+	}
+	return m, nil
+}
+
+// MigrationOptions are what a migration needs beside its URLs.
+type MigrationOptions struct {
+	Options
+
+	InUse    bool           // stores may be in use: what is changed meanwhile may be missed
+	Progress func(Progress) // is told now and then; required
+}
+
+func openMovable(ctx context.Context, url string, access Access, opts MigrationOptions) (movable, error) {
+	scheme, path, _ := strings.Cut(url, "://")
+	var store movable
+	var err error
+	switch {
+	case scheme == "bolt" && path != "" && access == Fill:
+		store, err = fillBolt(ctx, path, opts.Options)
+	case scheme == "bolt" && path != "":
+		store, err = readBolt(ctx, path, opts.Options)
+	default: // without what follows the scheme, which may hold a password
+		scheme, _, _ = strings.Cut(scheme, ":")
+		return nil, fmt.Errorf("the store's URL begins with %q: known are bolt://path and redis://host:port", scheme)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if opts.InUse {
+		return store, nil
+	}
+	if err := store.inUse(ctx); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return store, nil
+}
+
+// readBolt opens a file for nothing but to be read.
+func readBolt(ctx context.Context, path string, opts Options) (*Bolt, error) {
+	if err := opts.Probe(ctx, Quick, path); err != nil {
+		return nil, err
+	}
+	db, err := openFile(path, true)
+	if err != nil {
+		return nil, err
+	}
+	b := newBolt(db, opts.Logger)
+	if err := b.ready(ctx); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	return b, nil
+}
+
+// ready refuses what does not tell the truth about what was spent.
+func (b *Bolt) ready(ctx context.Context) error {
+	if err := whole(ctx, b); err != nil {
+		return err
+	}
+	restored, err := b.restored()
+	if err == nil && restored {
+		err = errors.New("it was restored from a backup, of which the next start draws the consequences: start a broker on it once")
+	}
+	return err
+}
+
+// whole refuses a store that holds the beginning of a migration.
+func whole(ctx context.Context, store movable) error {
+	mark, err := store.mark(ctx)
+	if err == nil && mark != nil {
+		err = ErrHalfMoved
+	}
+	return err
+}
+
+// fillBolt opens a file that is to be filled. A damaged one is not replaced, as Open would do.
+func fillBolt(ctx context.Context, path string, opts Options) (*Bolt, error) {
+	switch _, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist):
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return nil, err
+		}
+		if err := makeFile(path, false, func(db *bolt.DB) error { return db.Update(layOut) }); err != nil {
+			return nil, err
+		}
+	case err != nil:
+		return nil, err
+	default:
+		if err := opts.Probe(ctx, Quick, path); err != nil {
+			return nil, err
+		}
+	}
+	return openBolt(path, opts.Logger)
+}
