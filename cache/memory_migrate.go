@@ -41,11 +41,13 @@ func (m *Memory) all(kind Kind) (all []record) {
 		}
 	case kindClients:
 		for name, client := range m.clients {
-			add(inJSON([]byte(name), client))
+			add([]byte(name), client)
 		}
 	case kindAudit:
 		for _, entry := range m.audit {
-			add(inJSON(auditKey(entry.ID), entry))
+			body, _ := json.Marshal(entry) //nolint:errchkjson // plain fields
+			key := auditKey(entry.ID)
+			add(key, seal(key, append(make([]byte, headerSize), body...)))
 		}
 	case kindStats:
 		for s, seconds := range m.stats {
@@ -65,12 +67,6 @@ func (m *Memory) all(kind Kind) (all []record) {
 		}
 	}
 	return all
-}
-
-// inJSON makes the record of a thing that is kept as JSON.
-func inJSON(key []byte, thing any) ([]byte, []byte) {
-	body, _ := json.Marshal(thing) //nolint:errchkjson // plain fields
-	return key, seal(key, append(make([]byte, headerSize), body...))
 }
 
 func (m *Memory) putRecords(_ context.Context, kind Kind, page []record, mark []byte) error {
@@ -101,9 +97,7 @@ func (m *Memory) putRecord(kind Kind, r record) error {
 		}
 		m.aliases[slug] = r.value
 	case kindClients:
-		client, err := decodeClient(r.key, r.value)
-		m.clients[client.Name] = client
-		return err
+		m.clients[string(r.key)] = r.value
 	case kindAudit:
 		entry, err := decodeAudit(r.key, r.value)
 		at, found := slices.BinarySearchFunc(m.audit, entry.ID, func(e broker.AuditEntry, id uint64) int { return int(e.ID) - int(id) }) //nolint:gosec // few
@@ -113,36 +107,41 @@ func (m *Memory) putRecord(kind Kind, r record) error {
 		m.audit = slices.Insert(m.audit, at, entry)
 		m.lastAudit = max(m.lastAudit, entry.ID)
 	default:
-		return m.putCount(kind, r)
+		return m.putOther(kind, r)
 	}
 	return nil
 }
 
-func (m *Memory) putCount(kind Kind, r record) error {
+func (m *Memory) putOther(kind Kind, r record) error {
 	body, err := unseal(r.key, r.value)
 	if err != nil {
 		return err
 	}
 	switch kind {
 	case kindStats:
-		counts, err := decodeCounts(r.key, r.value)
-		if err != nil {
-			return err
-		}
-		s, second := seriesOf(r.key)
-		if m.stats[s] == nil {
-			m.stats[s] = make(map[uint64]map[string]uint64)
-		}
-		m.stats[s][second] = counts
+		return m.putStat(r)
 	case kindBlobs:
 		m.blobs[string(r.key)] = bytes.Clone(body)
-	case kindLedger:
+	default:
 		day, account, ok := strings.Cut(string(r.key), "\x00")
 		if !ok || len(body) != 8 {
 			return damagedForm
 		}
 		m.ledger[quotaDay{account, day}] = int64(binary.BigEndian.Uint64(body)) //nolint:gosec // was an int64
 	}
+	return nil
+}
+
+func (m *Memory) putStat(r record) error {
+	counts, err := decodeCounts(r.key, r.value)
+	if err != nil {
+		return err
+	}
+	s, second := seriesOf(r.key)
+	if m.stats[s] == nil {
+		m.stats[s] = make(map[uint64]map[string]uint64)
+	}
+	m.stats[s][second] = counts
 	return nil
 }
 
@@ -158,6 +157,10 @@ func (m *Memory) count(_ context.Context, kind Kind) (int, error) {
 	return len(m.all(kind)), nil
 }
 
-func (m *Memory) identity(context.Context) (string, error) { return fmt.Sprintf("memory %p", m), nil }
+func (m *Memory) identity(context.Context) (string, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return fmt.Sprintf("memory %p %d", m, len(m.links)), nil
+}
 
 func (m *Memory) inUse(context.Context) error { return nil }

@@ -48,7 +48,7 @@ func furnish(t *testing.T, s broker.Store) []broker.Link {
 	for _, name := range []string{"shop", "shop-page"} {
 		noErr(t, s.PutClient(t.Context(), broker.Client{
 			Name: name, Role: broker.RoleGenerate, CreatedAt: noon, Keys: []broker.ClientKey{{Digest: broker.DigestKey(name)}},
-		}))
+		}, ""))
 	}
 	for n := range 30 {
 		noErr(t, s.AppendAudit(t.Context(), broker.AuditEntry{Actor: fmt.Sprint("ops ", n), At: noon.Add(time.Duration(n) * time.Second)}))
@@ -98,7 +98,8 @@ func wantMoved(t *testing.T, from, to broker.Store, links []broker.Link) {
 		t.Errorf("%d links, want %d, or they differ", len(found), len(links))
 	}
 	ends := 0
-	for range to.ExpiringLinks(t.Context(), noon.AddDate(-1, 0, 0), noon.AddDate(1, 0, 0)) {
+	for _, err := range to.ExpiringLinks(t.Context(), noon.AddDate(-1, 0, 0), noon.AddDate(1, 0, 0)) {
+		noErr(t, err)
 		ends++
 	}
 	for _, link := range links {
@@ -203,21 +204,21 @@ func TestAMigrationGoesOnWhereItWas(t *testing.T) {
 func TestATargetThatIsNotForItIsRefused(t *testing.T) {
 	from := openBolt(t, newPath(t))
 	furnish(t, from)
-	furnishings := map[string]func(s broker.Store) error{
-		"a link":      func(s broker.Store) error { return s.PutLink(t.Context(), numbered(1)) },
-		"an alias":    func(s broker.Store) error { return s.PutAlias(t.Context(), aliasOf("a"), "") },
-		"a client":    func(s broker.Store) error { return s.PutClient(t.Context(), broker.Client{Name: "shop"}) },
-		"a count":     func(s broker.Store) error { return s.AddStats(t.Context(), []broker.Stat{daily("v", 1, visits(1))}) },
-		"an entry":    func(s broker.Store) error { return s.AppendAudit(t.Context(), broker.AuditEntry{Actor: "ops"}) },
-		"a value":     func(s broker.Store) error { return s.PutBlob(t.Context(), "name", nil) },
-		"spent quota": func(s broker.Store) error { return third(s.ReserveQuota(t.Context(), "wx1", "2026-03-01", 1, 9)) },
-		"what another store had": func(s broker.Store) error {
+	furnishings := map[string]func(s movableStore) error{
+		"a link":      func(s movableStore) error { return s.PutLink(t.Context(), numbered(1)) },
+		"an alias":    func(s movableStore) error { return s.PutAlias(t.Context(), aliasOf("a"), "") },
+		"a client":    func(s movableStore) error { return s.PutClient(t.Context(), broker.Client{Name: "new"}, "") },
+		"a count":     func(s movableStore) error { return s.AddStats(t.Context(), []broker.Stat{daily("v", 1, visits(1))}) },
+		"an entry":    func(s movableStore) error { return s.AppendAudit(t.Context(), broker.AuditEntry{Actor: "ops"}) },
+		"a value":     func(s movableStore) error { return s.PutBlob(t.Context(), "name", nil) },
+		"spent quota": func(s movableStore) error { return third(s.ReserveQuota(t.Context(), "wx1", "2026-03-01", 1, 9)) },
+		"what another store had": func(s movableStore) error {
 			other := cache.NewMemory()
 			put(t, other, numberedUpTo(20)...)
-			return interrupted(t, other, s.(cache.Movable))
+			return interrupted(t, other, s)
 		},
-		"what the store had before it was changed": func(s broker.Store) error {
-			if err := interrupted(t, from, s.(cache.Movable)); err != nil {
+		"what the store had before it was changed": func(s movableStore) error {
+			if err := interrupted(t, from, s); err != nil {
 				return err
 			}
 			return from.PutLink(t.Context(), numbered(777))
@@ -286,7 +287,7 @@ func TestAComparisonSeesEachChange(t *testing.T) {
 	changes := map[cache.Kind]func(s broker.Store) error{
 		"links":   func(s broker.Store) error { return s.PinLink(t.Context(), numbered(9).Key, true) },
 		"aliases": func(s broker.Store) error { return s.PutAlias(t.Context(), aliasOf("new"), "") },
-		"clients": func(s broker.Store) error { return s.PutClient(t.Context(), broker.Client{Name: "shop"}) },
+		"clients": func(s broker.Store) error { return s.PutClient(t.Context(), broker.Client{Name: "new"}, "") },
 		"stats":   func(s broker.Store) error { return s.AddStats(t.Context(), []broker.Stat{total("v1", visits(1))}) },
 		"audit":   func(s broker.Store) error { return s.AppendAudit(t.Context(), broker.AuditEntry{Actor: "ops"}) },
 		"blobs":   func(s broker.Store) error { return s.PutBlob(t.Context(), "blob 1", []byte("changed")) },
