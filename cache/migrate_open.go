@@ -61,9 +61,10 @@ func openMovable(ctx context.Context, url string, access Access, opts MigrationO
 		store, err = fillBolt(ctx, path, opts.Options)
 	case scheme == "bolt" && path != "":
 		store, err = readBolt(ctx, path, opts.Options)
-	default: // without what follows the scheme, which may hold a password
-		scheme, _, _ = strings.Cut(scheme, ":")
-		return nil, fmt.Errorf("the store's URL begins with %q: known are bolt://path and redis://host:port", scheme)
+	case scheme == "memory":
+		return nil, errors.New("a store at memory:// lasts as long as its broker")
+	default:
+		return nil, errUnknownURL
 	}
 	if err != nil {
 		return nil, err

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -76,7 +74,7 @@ func (o *migrateOptions) run(cmd *cobra.Command, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	p := &moveProgress{w: cmd.ErrOrStderr(), quiet: o.quiet}
+	p := &moveProgress{out: cmd.ErrOrStderr(), quiet: o.quiet}
 	options, err := storeOptions(DefaultConfig(), slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil)))
 	if err != nil {
 		return err
@@ -87,7 +85,7 @@ func (o *migrateOptions) run(cmd *cobra.Command, args []string) (err error) {
 	if o.compareOnly {
 		access = cache.Read
 	}
-	m, err := cache.OpenMigration(ctx, from, to, access, cache.MigrationOptions{Options: options, InUse: o.force, Progress: p.tell})
+	m, err := cache.OpenMigration(ctx, string(from), string(to), access, cache.MigrationOptions{Options: options, InUse: o.force, Progress: p.tell})
 	if err != nil {
 		return explained(err)
 	}
@@ -112,18 +110,21 @@ func (o *migrateOptions) run(cmd *cobra.Command, args []string) (err error) {
 }
 
 // stores gives the URLs of the stores, as they are to be opened.
-func (o *migrateOptions) stores(cmd *cobra.Command, args []string) (from, to string, err error) {
+func (o *migrateOptions) stores(cmd *cobra.Command, args []string) (from, to StoreURL, err error) {
 	lookup := newEnvironment(os.Environ()).lookup
-	for i := range args {
-		if args[i], err = expand(args[i], lookup); err != nil {
+	urls := make([]StoreURL, len(args))
+	for i, arg := range args {
+		url, err := expand(arg, lookup)
+		if err != nil {
 			return "", "", err
 		}
+		urls[i] = StoreURL(url)
 	}
 	switch {
 	case o.dryRun && len(args) == 1:
-		return args[0], "", nil
+		return urls[0], "", nil
 	case len(args) == 2:
-		return args[0], args[1], nil
+		return urls[0], urls[1], nil
 	}
 	settings, err := readConfig(cmd)
 	if problems, ok := errors.AsType[Problems](err); ok { // of the configuration only that part need be right
@@ -135,7 +136,7 @@ func (o *migrateOptions) stores(cmd *cobra.Command, args []string) (from, to str
 	if err != nil {
 		return "", "", err
 	}
-	return settings.Store, args[0], nil
+	return settings.Store, urls[0], nil
 }
 
 // explained says what can be done about an error.
@@ -145,17 +146,4 @@ func explained(err error) error {
 			"if the store was moved already, --compare-only compares", err)
 	}
 	return err
-}
-
-// shownURL is a store's URL without what may be secret.
-func shownURL(text string) string {
-	if strings.HasPrefix(text, "bolt://") {
-		return text
-	}
-	u, err := url.Parse(text)
-	if err != nil {
-		scheme, _, _ := strings.Cut(text, ":")
-		return scheme + "://…"
-	}
-	return u.Scheme + "://" + u.Host + u.Path
 }

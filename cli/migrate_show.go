@@ -12,7 +12,7 @@ import (
 type moveProgress struct {
 	meter
 
-	w     io.Writer
+	out   io.Writer
 	quiet bool
 	at    cache.Progress
 }
@@ -20,7 +20,7 @@ type moveProgress struct {
 func (p *moveProgress) tell(at cache.Progress) {
 	if at.Doing != p.at.Doing {
 		p.end()
-		p.meter = newMeter(p.w, p.quiet, at.Total)
+		p.meter = newMeter(p.out, p.quiet, at.Total)
 		p.begin(at.Done)
 	}
 	if p.at = at; p.due() {
@@ -41,7 +41,7 @@ func (p *moveProgress) end() {
 		return
 	}
 	p.draw()
-	fmt.Fprintln(p.meter.w)
+	fmt.Fprintln(p.out)
 }
 
 // movedKind is cache.Compared as JSON.
@@ -64,7 +64,7 @@ func tallied(t cache.Tally) movedTally {
 }
 
 // report prints what the stores keep, and fails if they differ.
-func (o *migrateOptions) report(from, to string, comparison cache.Comparison) error {
+func (o *migrateOptions) report(from, to StoreURL, comparison cache.Comparison) error {
 	kinds := make([]movedKind, 0, len(comparison))
 	for _, c := range comparison {
 		kind := movedKind{Kind: c.Kind, Source: tallied(c.Source)}
@@ -82,7 +82,7 @@ func (o *migrateOptions) report(from, to string, comparison cache.Comparison) er
 		return err
 	}
 	if !o.dryRun && !comparison.Equal() {
-		return fmt.Errorf("%s and %s do not keep the same", shownURL(from), shownURL(to))
+		return fmt.Errorf("%s and %s do not keep the same", from, to)
 	}
 	if o.output.format == formatTable {
 		fmt.Fprintln(o.output, o.summary(from, to))
@@ -90,14 +90,14 @@ func (o *migrateOptions) report(from, to string, comparison cache.Comparison) er
 	return nil
 }
 
-func (o *migrateOptions) summary(from, to string) string {
+func (o *migrateOptions) summary(from, to StoreURL) string {
 	switch {
 	case o.dryRun:
 		return "Nothing was moved."
 	case o.compareOnly:
 		return "They keep the same."
 	default:
-		return fmt.Sprintf("Moved. %s is as it was: let no broker use both.\nNow set store: %s", shownURL(from), shownURL(to))
+		return fmt.Sprintf("Moved. %s is as it was: let no broker use both.\nNow set store: %s", from, to)
 	}
 }
 
