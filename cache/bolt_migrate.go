@@ -107,6 +107,3 @@ func (b *Bolt) identity(context.Context) (id string, err error) {
 	})
 	return id, failed("reading the store's state", err)
 }
-
-// inUse need not look: the file is locked.
-func (b *Bolt) inUse(context.Context) error { return nil }

@@ -162,5 +162,3 @@ func (m *Memory) identity(context.Context) (string, error) {
 	defer m.mu.RUnlock()
 	return fmt.Sprintf("memory %p %d", m, len(m.links)), nil
 }
-
-func (m *Memory) inUse(context.Context) error { return nil }

@@ -31,9 +31,6 @@ type movable interface {
 	// identity tells a store from others. Where that can be had it also tells it from what it was before a change.
 	identity(ctx context.Context) (string, error)
 
-	// inUse fails with ErrInUse if a broker has the store open besides.
-	inUse(ctx context.Context) error
-
 	Close() error
 }
 

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/redis/rueidis"
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -54,28 +55,18 @@ type MigrationOptions struct {
 
 func openMovable(ctx context.Context, url string, access Access, opts MigrationOptions) (movable, error) {
 	scheme, path, _ := strings.Cut(url, "://")
-	var store movable
-	var err error
 	switch {
+	case isRedis(scheme):
+		return moveRedis(ctx, url, access, opts)
 	case scheme == "bolt" && path != "" && access == Fill:
-		store, err = fillBolt(ctx, path, opts.Options)
+		return fillBolt(ctx, path, opts.Options)
 	case scheme == "bolt" && path != "":
-		store, err = readBolt(ctx, path, opts.Options)
+		return readBolt(ctx, path, opts.Options)
 	case scheme == "memory":
 		return nil, errors.New("a store at memory:// lasts as long as its broker")
 	default:
 		return nil, errUnknownURL
 	}
-	if err != nil {
-		return nil, err
-	}
-	if opts.InUse {
-		return store, nil
-	}
-	if err := store.inUse(ctx); err != nil {
-		return nil, errors.Join(err, store.Close())
-	}
-	return store, nil
 }
 
 // readBolt opens a file for nothing but to be read.
@@ -133,4 +124,53 @@ func fillBolt(ctx context.Context, path string, opts Options) (*Bolt, error) {
 		}
 	}
 	return openBolt(path, opts.Logger)
+}
+
+// moveRedis opens a store in Redis, once it is seen that no broker uses it.
+func moveRedis(ctx context.Context, url string, access Access, opts MigrationOptions) (*redisRecords, error) {
+	users, err := connectionsOf(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	if users > 0 && !opts.InUse {
+		return nil, fmt.Errorf("%w (it has %d connections of brokers)", ErrInUse, users)
+	}
+	r, err := openRedis(ctx, url, opts.Options)
+	if err != nil {
+		return nil, err
+	}
+	records := newRedisRecords(r)
+	if access == Fill {
+		return records, nil
+	}
+	if err := whole(ctx, records); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return records, nil
+}
+
+// connectionsOf counts the connections of those who use a store in Redis, over a connection of another name. Of what a server
+// does not tell it knows nothing.
+func connectionsOf(ctx context.Context, url string) (n int, err error) {
+	place, err := parseRedisURL(url)
+	if err != nil {
+		return 0, err
+	}
+	option := place.connection()
+	option.ClientName = "linkbroker-migrate"
+	client, err := rueidis.NewClient(option)
+	if err != nil {
+		return 0, failed("connecting to Redis", unsecret(err, place))
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(ctx, 5*place.timeout)
+	defer cancel()
+	for _, node := range client.Nodes() {
+		clients, err := node.Do(ctx, node.B().ClientList().Build()).ToString()
+		if _, refused := rueidis.IsRedisErr(err); err != nil && !refused {
+			return 0, failed("asking Redis who uses it", unsecret(err, place))
+		}
+		n += strings.Count(clients, " name="+place.clientName()+" ")
+	}
+	return n, nil
 }

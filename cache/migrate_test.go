@@ -22,6 +22,9 @@ import (
 var movables = map[string]func(t *testing.T) movableStore{
 	"memory": func(*testing.T) movableStore { return cache.NewMemory() },
 	"bolt":   func(t *testing.T) movableStore { return openBolt(t, newPath(t)) },
+	"redis": func(t *testing.T) movableStore {
+		return cache.RedisRecords(openRedis(t, ownURL(t, sharedRedis(t).url())))
+	},
 }
 
 type movableStore interface {
