@@ -36,6 +36,7 @@ var buckets = [][]byte{
 var (
 	metaSchema   = []byte("schema")   // decimal
 	metaRestored = []byte("restored") // present until somebody has drawn the consequences
+	metaMoved    = []byte("moved")    // present until the migration that fills the file has ended: see moved
 )
 
 // schema is the layout of the file. A program refuses a file of a later one.
@@ -58,9 +59,13 @@ func openBolt(path string, log *slog.Logger) (*Bolt, error) {
 	if err := removeHalves(path); err != nil {
 		log.Warn("file cut off by a crash cannot be deleted", "error", err)
 	}
+	return newBolt(db, log), nil
+}
+
+func newBolt(db *bolt.DB, log *slog.Logger) *Bolt {
 	b := &Bolt{db: db, log: log}
 	b.commits = startCommitter(b.update)
-	return b, nil
+	return b
 }
 
 // Close waits for the writes in flight and gives the file free.

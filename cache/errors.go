@@ -15,6 +15,12 @@ var ErrDamaged = errors.New("the file is damaged")
 // ErrNewer says that a file was written by a later version of linkbroker.
 var ErrNewer = errors.New("the file was written by a later version of linkbroker: run that version, or restore a backup made before the upgrade")
 
+// ErrNotEmpty says that a migration would mix what it moves with something else.
+var ErrNotEmpty = errors.New("the store that is moved to must be empty")
+
+// ErrHalfMoved says that a store is being filled by a migration, so that it knows only of a part of what was made and spent.
+var ErrHalfMoved = errors.New("the migration into this store has not ended: call the same `linkbroker migrate` again, it goes on where it was")
+
 var errClosed = errors.New("the store is closed")
 
 // failed gives an error the code that broker.Store promises.

@@ -132,3 +132,15 @@ func ParseRedisURL(text string) error {
 	_, err := parseRedisURL(text)
 	return err
 }
+
+// Movable is what can be moved.
+type Movable = movable
+
+// NewMigration moves so many records at once between two stores that are open.
+func NewMigration(from, to Movable, bite int, progress func(Progress)) *Migration {
+	clock := func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
+	return &Migration{from: from, to: to, clock: clock, log: slog.New(slog.DiscardHandler), progress: progress, bite: bite}
+}
+
+// RedisRecords gives a store in Redis as it is moved.
+func RedisRecords(r *Redis) *redisRecords { return newRedisRecords(r) }

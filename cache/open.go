@@ -80,6 +80,9 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := whole(ctx, b); err != nil {
+			return nil, errors.Join(err, b.Close())
+		}
 		return &Store{Layer: NewLayer(b, opts.MemoryLinks), bolt: b, recovery: recovery}, nil
 	case ok && slices.Contains(redisSchemes, scheme):
 		return openShared(ctx, url, opts)

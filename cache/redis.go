@@ -40,6 +40,8 @@ import (
 //	p:{name}         brokers that use something: sorted set, name by second of the last time
 //	z:{shard}        never there: see redis_health.go
 //	meta             decimal version of this layout
+//	moved            present until the migration that fills the store has ended: see moved
+//	id               tells this store from others: see migrate.go
 //
 // Records are those of the other stores.
 const (
@@ -62,6 +64,8 @@ const (
 	redisUsers    = "p:"
 	redisProbe    = "z:"
 	redisMeta     = "meta"
+	redisMoved    = "moved"
+	redisID       = "id"
 )
 
 // redisShards is how many parts the links are divided in. In each they have an order of ends and of keys.

@@ -80,10 +80,13 @@ func (p *redisPlace) set(name string, values []string) (err error) {
 	return nil
 }
 
+// clientName is what the connections of those who use the store are called.
+func (p redisPlace) clientName() string { return "linkbroker:" + p.prefix }
+
 // connection says how a client connects. All it changes in the URL's options is what a store cannot do without.
 func (p redisPlace) connection() rueidis.ClientOption {
 	option := p.option
-	option.ClientName = "linkbroker"
+	option.ClientName = p.clientName()
 	option.ConnWriteTimeout = p.timeout
 	option.Dialer.Timeout = p.timeout
 	return option

@@ -94,6 +94,19 @@ func isStatKey(key []byte) bool {
 	}
 }
 
+// seriesOf gives the series and the moment of a key that has one of the forms.
+func seriesOf(key []byte) (s statSeries, second uint64) {
+	form, rest := key[0], key[1:]
+	if form == 'h' {
+		return statSeries{string(rest[8:]), broker.Hourly}, binary.BigEndian.Uint64(rest)
+	}
+	name, moment := rest[:len(rest)-9], rest[len(rest)-8:]
+	if form == 'd' {
+		return statSeries{string(name), broker.Daily}, binary.BigEndian.Uint64(moment)
+	}
+	return statSeries{string(name), broker.Total}, 0
+}
+
 // secondFrom gives the first whole second that is not before a moment.
 func secondFrom(t time.Time) uint64 {
 	second := t.Unix()

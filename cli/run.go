@@ -71,7 +71,7 @@ func noteBegin(cmd *cobra.Command, began *bool) {
 func newRoot() *cobra.Command {
 	root := newGroup("linkbroker", "A caching link broker for WeChat mini programs",
 		newServe(), newSandbox(), newCheckConfig(), newDoctor(), newLinks(), newKeys(), newAudit(), newJobs(), newBatch(), newAliases(), newExplain(),
-		newBackup(), newRestore(), newCompact(), newCheck(), newVersion(), newInspect())
+		newBackup(), newRestore(), newCompact(), newCheck(), newMigrate(), newVersion(), newInspect())
 	root.Long = `linkbroker answers requests for WeChat URL Links. It keeps every link and asks WeChat
 only when none that is still good leads to the same place: once, however many ask.`
 	root.Example = `  linkbroker serve --sandbox                 try it, with a fake WeChat and nothing to set up
