@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -71,10 +72,11 @@ func (b *brokers) ask(t *testing.T, broker int, target wanted) (url string) {
 
 // body is how a caller asks for the target.
 func (w wanted) body() string {
+	app, end := cmp.Or(w.App, appID), ""
 	if w.ExpireTime != 0 {
-		return fmt.Sprintf(`{"path":%q,"query":%q,"expire_type":0,"expire_time":%d}`, w.Path, w.Query, w.ExpireTime)
+		end = fmt.Sprintf(`,"expire_type":0,"expire_time":%d`, w.ExpireTime)
 	}
-	return fmt.Sprintf(`{"path":%q,"query":%q}`, w.Path, w.Query)
+	return fmt.Sprintf(`{"app":%q,"path":%q,"query":%q%s}`, app, w.Path, w.Query, end)
 }
 
 // TestThreeBrokersCallOnce asks three brokers at the same moment for what none of them has.

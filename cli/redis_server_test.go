@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,10 +19,11 @@ import (
 
 // redisServer is a real one, which this test has started and ends.
 type redisServer struct {
-	addr string
-	dir  string
-	args []string
-	cmd  *exec.Cmd
+	addr   string
+	dir    string
+	args   []string
+	master *redisServer // whose replica it starts as; nil = nobody's
+	cmd    *exec.Cmd
 }
 
 // redisBinary finds a server, Valkey's or Redis'. Without one the test is skipped, but never in CI.
@@ -42,12 +44,27 @@ func redisBinary(t *testing.T) string {
 // startRedis starts a server on a free port of loopback, with further arguments if need be.
 func startRedis(t *testing.T, args ...string) *redisServer {
 	t.Helper()
-	dir := t.TempDir()
-	s := newRedis(t, dir, append([]string{
-		"--dir", dir, "--save", "", "--appendonly", "yes", "--appendfsync", "everysec", "--repl-diskless-sync-delay", "0",
-	}, args...)...)
+	s := storing(t, args...)
 	s.start(t)
 	return s
+}
+
+// storing is a server that keeps what it was told in a file.
+func storing(t *testing.T, args ...string) *redisServer {
+	t.Helper()
+	dir := t.TempDir()
+	return newRedis(t, dir, append([]string{
+		"--dir", dir, "--save", "", "--appendonly", "yes", "--appendfsync", "everysec", "--repl-diskless-sync-delay", "0",
+	}, args...)...)
+}
+
+// startReplica starts a server that follows this one.
+func (s *redisServer) startReplica(t *testing.T) *redisServer {
+	t.Helper()
+	replica := storing(t)
+	replica.master = s
+	replica.start(t)
+	return replica
 }
 
 // newRedis is a server that has still to be started. A configuration file may be the first of its arguments.
@@ -70,7 +87,11 @@ func (s *redisServer) port() string {
 // start starts the server, or starts it again with what it had stored, and waits until it answers.
 func (s *redisServer) start(t *testing.T) {
 	t.Helper()
-	s.cmd = exec.CommandContext(context.Background(), redisBinary(t), s.args...)
+	args := s.args
+	if s.master != nil {
+		args = append(slices.Clone(args), "--replicaof", "127.0.0.1 "+s.master.port())
+	}
+	s.cmd = exec.CommandContext(context.Background(), redisBinary(t), args...)
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -173,9 +194,7 @@ func startRedisSet(t *testing.T) *redisSet {
 	t.Helper()
 	s := new(redisSet)
 	master := startRedis(t)
-	s.servers = [3]*redisServer{
-		master, startRedis(t, "--replicaof", "127.0.0.1 "+master.port()), startRedis(t, "--replicaof", "127.0.0.1 "+master.port()),
-	}
+	s.servers = [3]*redisServer{master, master.startReplica(t), master.startReplica(t)}
 	master.says(t, "connected_slaves:2", "INFO", "replication")
 	for i := range s.sentinels {
 		dir := t.TempDir()
@@ -197,18 +216,43 @@ func (s *redisSet) url() string {
 	return s.sentinels[0].url() + "?addr=" + s.sentinels[1].addr + "&addr=" + s.sentinels[2].addr + "&master_set=links&replicas=1"
 }
 
-// master asks the Sentinels which server is the master at present.
+// master is the server that the Sentinels hold for the master, if they agree.
 func (s *redisSet) master() *redisServer {
-	for _, sentinel := range s.sentinels {
-		info, err := sentinel.ask("INFO", "sentinel")
-		if err != nil {
-			continue
-		}
-		for _, server := range s.servers {
-			if strings.Contains(info, "address="+server.addr+",") {
-				return server
+	for _, server := range s.servers {
+		agree := 0
+		for _, sentinel := range s.sentinels {
+			if info, err := sentinel.ask("INFO", "sentinel"); err == nil && strings.Contains(info, "address="+server.addr+",") {
+				agree++
 			}
+		}
+		if agree == len(s.sentinels) {
+			return server
 		}
 	}
 	return nil
+}
+
+// whole waits until a master has both others behind it, and gives it.
+func (s *redisSet) whole(t *testing.T) (master *redisServer) {
+	t.Helper()
+	eventually(t, "the Sentinels agree, and the master has two replicas", func() bool {
+		<-time.After(50 * time.Millisecond)
+		if master = s.master(); master == nil {
+			return false
+		}
+		info, err := master.ask("INFO", "replication")
+		return err == nil && strings.Count(info, "state=online") == 2
+	})
+	return master
+}
+
+// promoted waits until another server than this is the master.
+func (s *redisSet) promoted(t *testing.T, old *redisServer) (master *redisServer) {
+	t.Helper()
+	eventually(t, "a replica is promoted", func() bool {
+		<-time.After(50 * time.Millisecond)
+		master = s.master()
+		return master != nil && master != old
+	})
+	return master
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +15,9 @@ import (
 
 	"linkbroker/wechat/sandbox"
 )
+
+// scarceApp is an app of which brokers may be told that it has little quota.
+const scarceApp = "wxfedcba9876543210"
 
 // witness is a fake WeChat that keeps what was asked of it, to be held against what several brokers say.
 type witness struct {
@@ -31,6 +35,7 @@ type witness struct {
 
 // wanted is what a link leads to, as WeChat is asked for it.
 type wanted struct {
+	App        string `json:"-"` // the first one where it is empty; WeChat knows it by the token
 	Path       string `json:"path"`
 	Query      string `json:"query"`
 	ExpireTime int64  `json:"expire_time"`
@@ -40,7 +45,8 @@ func newWitness(t *testing.T, takes time.Duration) *witness {
 	t.Helper()
 	w := &witness{takes: takes, calls: make(map[wanted]int), flying: make(map[wanted]int), made: make(map[string]wanted)}
 	w.weChat = &weChat{WeChat: sandbox.New(t.Context(), sandbox.Config{
-		Apps: []sandbox.App{{ID: appID, Secret: appSecret, Rate: 1e6}}, Clock: time.Now, MaxLinks: 1 << 20,
+		Apps:  []sandbox.App{{ID: appID, Secret: appSecret, Rate: 1e6}, {ID: scarceApp, Secret: appSecret, Rate: 1e6}},
+		Clock: time.Now, MaxLinks: 1 << 20,
 	})}
 	w.server = httptest.NewServer(w)
 	t.Cleanup(w.server.Close)
@@ -123,6 +129,13 @@ func (w *witness) called(path string) (all, most int) {
 		}
 	}
 	return all, most
+}
+
+// crowds are the moments when a second call for one target set out while one was under way.
+func (w *witness) crowds() []time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.crowded)
 }
 
 func (w *witness) fetched() int {
