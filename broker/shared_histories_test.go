@@ -185,8 +185,9 @@ type deaf struct {
 }
 
 func (d *deaf) Link(ctx context.Context, key broker.Key) (broker.Link, error) {
-	if link, ok := d.known.Load(key); ok {
-		return link.(broker.Link), nil //nolint:forcetypeassert // nothing else is put in
+	known, _ := d.known.Load(key)
+	if link, ok := known.(broker.Link); ok {
+		return link, nil
 	}
 	link, err := d.sharedStore.Link(ctx, key)
 	if err == nil {

@@ -47,8 +47,8 @@ const anyTime = math.MaxInt64
 var model = porcupine.Model{
 	Init: func() any { return "" },
 	Step: func(state, input, _ any) (bool, any) {
-		d := input.(deed)     //nolint:forcetypeassert // nothing else is put in
-		now := state.(string) //nolint:forcetypeassert // nothing else is put in
+		d, _ := input.(deed)
+		now, _ := state.(string)
 		switch d.kind {
 		case put:
 			return true, d.url

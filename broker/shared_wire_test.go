@@ -28,27 +28,38 @@ func startRedis(t *testing.T) (addr string) {
 	case err != nil:
 		t.Skip("SKIPPED: there is no redis-server (apt-get install redis-server)")
 	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	free := listen(t)
 	addr = free.Addr().String()
 	_ = free.Close()
 	_, port, _ := net.SplitHostPort(addr)
 	dir := t.TempDir()
-	server := exec.Command(binary, "--bind", "127.0.0.1", "--port", port, "--dir", dir, "--save", "", "--logfile", filepath.Join(dir, "log"))
+	server := exec.CommandContext(context.Background(), binary, "--bind", "127.0.0.1", "--port", port, "--dir", dir, "--save", "", "--logfile", filepath.Join(dir, "log"))
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Process.Kill(); _ = server.Wait() })
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); <-time.After(10 * time.Millisecond) {
-		if conn, err := net.Dial("tcp", addr); err == nil {
+		if conn, err := dial(addr); err == nil {
 			_ = conn.Close()
 			return addr
 		}
 	}
 	t.Fatal("redis-server does not answer")
 	return ""
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return listener
+}
+
+func dial(addr string) (net.Conn, error) {
+	dialer := net.Dialer{Timeout: time.Second}
+	return dialer.DialContext(context.Background(), "tcp", addr)
 }
 
 // lateness measures all the time how late things come on this machine: a timer beyond its time, and an answer.
@@ -78,7 +89,7 @@ func lateness(t *testing.T, ping func()) (lag func() time.Duration) {
 // pinging asks a Redis whether it is there.
 func pinging(t *testing.T, addr string) (ping func()) {
 	t.Helper()
-	conn, err := net.Dial("tcp", addr)
+	conn, err := dial(addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,10 +116,7 @@ type wire struct {
 
 func newWire(t *testing.T, to string) *wire {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	listener := listen(t)
 	w := &wire{listener: listener, to: to, conns: make(map[net.Conn]struct{}), passing: make(chan struct{})}
 	close(w.passing)
 	w.all.Go(w.accept)
@@ -126,7 +134,7 @@ func (w *wire) accept() {
 		if err != nil {
 			return
 		}
-		far, err := net.Dial("tcp", w.to)
+		far, err := dial(w.to)
 		if err != nil {
 			_ = near.Close()
 			continue
