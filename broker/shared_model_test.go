@@ -33,33 +33,40 @@ type deed struct {
 type deedKind int
 
 const (
-	put     deedKind = iota // whatever was there
-	putNew                  // where there was none
-	removed                 // whatever was there
-	took                    // removed where there was one
+	put      deedKind = iota // whatever was there
+	putNew                   // where there was none, or one of a broker that was alone and asked nobody
+	putAlone                 // by a broker that was alone
+	removed                  // whatever was there
+	took                     // removed where there was one
 	read
 )
 
 // anyTime is the end of what may happen at any time, or never.
 const anyTime = math.MaxInt64
 
-// model is that of one key. Its state is the URL of the current link.
+// current is what is there.
+type current struct {
+	url   string
+	alone bool // it was put by a broker that was alone
+}
+
+// model is that of one key.
 var model = porcupine.Model{
-	Init: func() any { return "" },
+	Init: func() any { return current{} },
 	Step: func(state, input, _ any) (bool, any) {
 		d, _ := input.(deed)
-		now, _ := state.(string)
+		now, _ := state.(current)
 		switch d.kind {
-		case put:
-			return true, d.url
+		case put, putAlone:
+			return true, current{d.url, d.kind == putAlone}
 		case putNew:
-			return now == "", d.url
+			return now.url == "" || now.alone, current{url: d.url}
 		case removed:
-			return true, ""
+			return true, current{}
 		case took:
-			return now != "", ""
+			return now.url != "", current{}
 		default:
-			return now == d.url, now
+			return now.url == d.url, now
 		}
 	},
 }
@@ -111,8 +118,10 @@ func (h *history) deedsOf(key broker.Key) (deeds []porcupine.Operation) {
 		end, isFirm := firm[m.url]
 		switch {
 		case !isFirm:
-			add(h.at(m.ended), anyTime, deed{put, m.url})
-		case m.of.kind == renews || loose || m.node.troubled(m.began, end):
+			add(h.at(m.ended), anyTime, deed{putAlone, m.url})
+		case m.node.troubled(m.began, end):
+			add(h.at(m.ended), h.at(end), deed{putAlone, m.url})
+		case m.of.kind == renews:
 			add(h.at(m.ended), h.at(end), deed{put, m.url})
 		default:
 			add(h.at(m.ended), h.at(end), deed{putNew, m.url})
