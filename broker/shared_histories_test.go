@@ -41,7 +41,7 @@ func openRedis(t *testing.T, addr, prefix string) sharedStore {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shared, ok := any(store).(sharedStore)
+	shared, ok := store.Served().(sharedStore)
 	if !ok {
 		t.Fatal("a store in Redis gives no turns")
 	}
