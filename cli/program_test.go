@@ -63,9 +63,15 @@ func start(t *testing.T, dir string, environ []string, args ...string) *program 
 func serve(t *testing.T, dir string, environ []string, args ...string) *program {
 	t.Helper()
 	p := start(t, dir, environ, append([]string{"serve"}, args...)...)
-	found := p.stdout.find(t, p.exited, `linkbroker answers at (\S+), and administrators at (\S+)`)
-	p.public, p.admin = found[1], found[2]
+	p.awaitAnswering()
 	return p
+}
+
+// awaitAnswering waits until the program serves, and notes where.
+func (p *program) awaitAnswering() {
+	p.t.Helper()
+	found := p.stdout.find(p.t, p.exited, `linkbroker answers at (\S+), and administrators at (\S+)`)
+	p.public, p.admin = found[1], found[2]
 }
 
 // run runs the program to its end.

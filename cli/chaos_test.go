@@ -1,0 +1,337 @@
+package cli_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"text/tabwriter"
+	"time"
+)
+
+const (
+	patience    = 4 * time.Second // the brokers' deadline for a request
+	slowest     = 5 * time.Second // that recovery may take
+	propagation = time.Second     // within which each broker has heard of a change
+	scarce      = 300             // the quota of one app, and the budget of one client
+)
+
+// chaosLength is how long there is trouble: half a minute in all at a desk, what CHAOS says, such as 10m, in the long proof.
+func chaosLength(t *testing.T) time.Duration {
+	t.Helper()
+	if length, err := time.ParseDuration(os.Getenv("CHAOS")); err == nil {
+		return length / 2 // of each kind of Redis
+	}
+	return 15 * time.Second
+}
+
+// trouble is one that a Redis has. It returns once it has caused it; since then the brokers should be about to recover.
+type trouble struct {
+	name  string
+	cause func()
+	mend  func() // what is left to do once they have recovered; may be nil
+}
+
+// chaos is traffic over three brokers of which one dies every few seconds, on a Redis that has its troubles.
+type chaos struct {
+	*brokers
+
+	t      *testing.T
+	ctx    context.Context
+	places [3]atomic.Pointer[program] // where a load balancer finds the brokers; some are dead
+	dirs   [3]string
+	ended  chan struct{} // closed when the traffic is to end
+	all    sync.WaitGroup
+
+	mu      sync.Mutex
+	figures map[string]int // by what is counted
+	took    map[string]time.Duration
+	promise map[wanted]string // links answered as stored, which nobody has deleted or renewed
+	doubt   []span            // when Redis was in trouble
+}
+
+// span is from one moment to another; the zero time = it has not ended yet.
+type span struct{ from, to time.Time }
+
+// TestChaos lets traffic go on while brokers are killed and Redis is restarted, paused and failed over. No dead, deleted
+// or wrong link may be handed out, no budget be overspent, nothing be lost that was answered as stored, and links that
+// are stored be had throughout.
+func TestChaos(t *testing.T) {
+	t.Run("one server", func(t *testing.T) {
+		redis := startRedis(t)
+		newChaos(t, redis.url()).run(
+			trouble{"Redis killed and started", func() { redis.kill(); redis.start(t) }, nil},
+			trouble{"Redis paused for 2 s", func() { redis.pause(); <-time.After(2 * time.Second); redis.resume() }, nil},
+		)
+	})
+	t.Run("a master with two replicas", func(t *testing.T) {
+		set := startRedisSet(t)
+		master := set.whole(t)
+		follow := func() {
+			old := master
+			master = set.promoted(t, old)
+			old.kill()
+			old.master, master.master = master, nil
+			old.start(t)
+			set.whole(t)
+		}
+		newChaos(t, set.url()).run(
+			trouble{"the master killed, a replica promoted", func() { master.kill() }, follow},
+			trouble{"the master killed and started", func() { master.kill(); master.start(t) }, func() { set.whole(t) }},
+			// The old master wakes up in the belief that it still is one.
+			trouble{"the master paused until a replica was promoted", func() { master.pause() }, func() {
+				old := master
+				set.promoted(t, old)
+				old.resume()
+				<-time.After(2 * time.Second)
+				follow()
+			}},
+		)
+	})
+}
+
+func newChaos(t *testing.T, store string) *chaos {
+	t.Helper()
+	w := newWitness(t, 20*time.Millisecond)
+	c := &chaos{
+		t: t, ctx: t.Context(), ended: make(chan struct{}),
+		figures: make(map[string]int), took: make(map[string]time.Duration), promise: make(map[wanted]string),
+	}
+	ofApp := fmt.Sprintf("  - {appid: %s, secret: \"${SECRET}\", base_url: %q, daily_quota: %d}", scarceApp, w.server.URL, scarce)
+	further := fmt.Sprintf("  - {name: thrifty, key: %s, role: generate, generations_per_day: %d}\n", thriftyKey, scarce)
+	c.brokers = serveThree(t, w, store, ofApp, further)
+	for i, p := range c.programs {
+		c.places[i].Store(p)
+		c.dirs[i] = p.cmd.Dir
+	}
+	return c
+}
+
+// run causes the troubles one after the other, as long as it lasts, and each at least once.
+func (c *chaos) run(troubles ...trouble) {
+	c.t.Helper()
+	c.startTraffic()
+	began := time.Now()
+	killers := c.killBrokers()
+	for i := 0; i < len(troubles) || time.Since(began) < chaosLength(c.t); i++ {
+		<-time.After(2 * time.Second)
+		c.cause(troubles[i%len(troubles)])
+	}
+	killers.Wait()
+	close(c.ended)
+	c.all.Wait()
+	c.judge(time.Since(began))
+}
+
+// cause causes a trouble and waits until links are generated and stored again.
+func (c *chaos) cause(trouble trouble) {
+	c.mu.Lock()
+	c.doubt = append(c.doubt, span{from: time.Now()})
+	c.mu.Unlock()
+	began := time.Now()
+	trouble.cause()
+	if strings.Contains(trouble.name, "paused for") {
+		began = time.Now() // how long that was is ours
+	}
+	c.recover(trouble.name, began)
+	if trouble.mend != nil {
+		trouble.mend()
+		c.recover("", time.Now())
+	}
+	c.mu.Lock()
+	c.doubt[len(c.doubt)-1].to = time.Now()
+	c.mu.Unlock()
+}
+
+// recover waits until a new link is stored.
+func (c *chaos) recover(from string, began time.Time) {
+	for n := 0; ; n++ {
+		target := wanted{Path: "probe", Query: fmt.Sprintf("n=%d-%d", began.UnixNano(), n)}
+		if _, stored, ok := c.balanced(target, shopKey); ok && stored {
+			break
+		}
+		if time.Since(began) > soon {
+			c.t.Errorf("%s: no link is stored again within %v", from, soon)
+			break
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+	if from == "" {
+		return
+	}
+	took := time.Since(began)
+	c.count(from, 1)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.took[from] = max(c.took[from], took); took > slowest {
+		c.t.Errorf("%s: it takes %v until a new link is stored, want %v at most", from, took.Round(time.Millisecond), slowest)
+	}
+}
+
+// killBrokers kills one of the brokers every few seconds and starts it again, until the traffic ends.
+func (c *chaos) killBrokers() (killers *sync.WaitGroup) {
+	killers = new(sync.WaitGroup)
+	stop := time.NewTimer(chaosLength(c.t))
+	killers.Go(func() {
+		defer stop.Stop()
+		for {
+			select {
+			case <-stop.C:
+				return
+			case <-time.After(3 * time.Second):
+			}
+			place := rand.IntN(len(c.places))
+			c.places[place].Load().kill()
+			c.count("a broker killed", 1)
+			c.revive(place)
+		}
+	})
+	return killers
+}
+
+// revive starts a broker again, as often as that takes, which is what systemd does.
+func (c *chaos) revive(place int) {
+	for {
+		p := start(c.t, c.dirs[place], secrets, "serve")
+		for deadline := time.Now().Add(soon); time.Now().Before(deadline); <-time.After(10 * time.Millisecond) {
+			if strings.Contains(p.stdout.String(), "and administrators at") {
+				p.awaitAnswering()
+				c.places[place].Store(p)
+				return
+			}
+			if p.gone() {
+				break
+			}
+		}
+		if c.ctx.Err() != nil {
+			return
+		}
+		c.count("a broker did not start", 1)
+		<-time.After(100 * time.Millisecond)
+	}
+}
+
+// gone reports whether the program has ended.
+func (p *program) gone() bool {
+	select {
+	case <-p.exited:
+		return true
+	default:
+		return false
+	}
+}
+
+// balanced asks the brokers in turn, as a load balancer does, until one answers.
+func (c *chaos) balanced(target wanted, key string) (a answer, stored, ok bool) {
+	ctx, cancel := context.WithTimeout(c.ctx, patience)
+	defer cancel()
+	first := rand.IntN(len(c.places))
+	for i := range c.places {
+		p := c.places[(first+i)%len(c.places)].Load()
+		got, err := c.post(ctx, p.public, target.body(), key)
+		if err != nil || got.status >= http.StatusInternalServerError {
+			continue
+		}
+		if got.status != http.StatusOK || json.Unmarshal([]byte(got.body), &a) != nil {
+			return a, false, false
+		}
+		c.check(target, a.URL)
+		return a, got.header.Get("Linkbroker-Stored") == "", true
+	}
+	return a, false, false
+}
+
+// check sees to it that a link was made for what it is the answer to.
+func (c *chaos) check(target wanted, url string) {
+	target.App = ""
+	if of, made := c.madeFor(url); !made || of != target {
+		c.count("WRONG LINKS", 1)
+	}
+}
+
+// quiet reports whether Redis was well all the time since a moment.
+func (c *chaos) quiet(since time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, d := range c.doubt {
+		if d.to.IsZero() || d.to.After(since) {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *chaos) count(what string, n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.figures[what] += n
+}
+
+// judge holds what was answered against what the witness has seen.
+func (c *chaos) judge(length time.Duration) {
+	c.t.Helper()
+	c.findPromised()
+	for _, at := range c.crowds() {
+		if c.calm(at) {
+			c.count("TWO CALLS AT ONCE", 1)
+		}
+	}
+	for _, path := range []string{"scarce", "thrifty"} {
+		calls, _ := c.called(path)
+		c.count("calls within the budget of "+path, calls)
+		c.count("CALLS ABOVE A BUDGET", max(calls-scarce, 0))
+	}
+	var table strings.Builder
+	lines := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, what := range sortedKeys(c.figures) {
+		if what == strings.ToUpper(what) && c.figures[what] > 0 {
+			c.t.Errorf("%d %s", c.figures[what], strings.ToLower(what))
+		}
+		if took := c.took[what]; took > 0 {
+			fmt.Fprintf(lines, "%s\t%d\tslowest %v\n", what, c.figures[what], took.Round(time.Millisecond))
+			continue
+		}
+		fmt.Fprintf(lines, "%s\t%d\t\n", what, c.figures[what])
+	}
+	lines.Flush() //nolint:errcheck // into memory
+	had, asked := c.figures["hits"], c.figures["hits"]+c.figures["hits that failed"]
+	c.t.Logf("%v of chaos: %.3f %% of %d hits\n%s", length.Round(time.Second), 100*float64(had)/float64(asked), asked, &table)
+	if float64(had) < 0.999*float64(asked) {
+		c.t.Errorf("of %d requests for stored links %d were answered", asked, had)
+	}
+}
+
+// calm reports whether Redis was well at a moment, and had been for so long that a turn taken before had ended.
+func (c *chaos) calm(at time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, d := range c.doubt {
+		if at.After(d.from) && (d.to.IsZero() || at.Before(d.to.Add(slowest))) {
+			return false
+		}
+	}
+	return true
+}
+
+// findPromised asks for each link that was answered as stored with a key that may not generate.
+func (c *chaos) findPromised() {
+	c.t.Helper()
+	for target, url := range c.promise {
+		now, _, ok := c.balanced(target, readKey)
+		switch {
+		case !ok:
+			c.count("LOST LINKS", 1)
+		case now.URL != url:
+			c.count("stored links that another took the place of", 1)
+		}
+		c.count("stored links looked for", 1)
+	}
+}
