@@ -52,11 +52,12 @@ type service struct {
 // nothing yet. The store remains its caller's to close.
 func newService(ctx context.Context, settings *Settings, store *cache.Store, logger *slog.Logger) (*service, error) {
 	cfg := settings.Config
-	clients, err := broker.OpenClients(ctx, store, cfg.clients())
+	served := store.Served()
+	clients, err := broker.OpenClients(ctx, served, cfg.clients())
 	if err != nil {
 		return nil, fmt.Errorf("reading the clients: %w", err)
 	}
-	tokens, err := broker.OpenTokens(ctx, store, clients)
+	tokens, err := broker.OpenTokens(ctx, served, clients)
 	if err != nil {
 		return nil, fmt.Errorf("reading the key that signs tokens: %w", err)
 	}
@@ -67,11 +68,11 @@ func newService(ctx context.Context, settings *Settings, store *cache.Store, log
 	s.atStart = settings.rows()
 	s.settings.Store(&s.atStart)
 	events := newEventLog(logger, time.Now)
-	if s.wechat, err = wechat.New(cfg.wechatApps(store), time.Now, events.observeToken); err != nil {
+	if s.wechat, err = wechat.New(cfg.wechatApps(served), time.Now, events.observeToken); err != nil {
 		return nil, err
 	}
 	metrics := handlers.NewMetrics(cfg.appIDs(), build())
-	s.broker = broker.New(store, s.wechat, cfg.policy(func(e broker.Event) {
+	s.broker = broker.New(served, s.wechat, cfg.policy(func(e broker.Event) {
 		metrics.Observe(e)
 		events.observe(e)
 	}), time.Now)
@@ -84,7 +85,9 @@ func newService(ctx context.Context, settings *Settings, store *cache.Store, log
 	if s.upkeep, err = newUpkeep(cfg, s.broker, clients, store, logger); err != nil {
 		return nil, err
 	}
+	store.WatchClients(s.refreshClients)
 	s.measure(metrics)
+	s.measureShared(metrics)
 	pages, err := handlers.NewPages(web.Files(), zone(cfg.Jobs.Timezone), time.Now)
 	if err != nil {
 		return nil, err
@@ -202,7 +205,10 @@ func (s *service) ready(ctx context.Context) (degraded []string, err error) {
 		}
 	}
 	quotas, err := s.broker.Quotas(ctx)
-	if err != nil {
+	switch state := s.store.Health().State; {
+	case state != "":
+		degraded = append(degraded, "store: "+state)
+	case err != nil:
 		degraded = append(degraded, "store")
 	}
 	for _, quota := range quotas {

@@ -1,0 +1,34 @@
+package cli
+
+import (
+	"context"
+	"time"
+
+	"linkbroker/handlers"
+)
+
+// refreshPatience bounds how long the clients of a store may take to be read.
+const refreshPatience = 10 * time.Second
+
+// refreshClients takes over what another broker on the store has changed. Where the store cannot be read, the clients stay as
+// they are known; it is called again once the store is back.
+func (s *service) refreshClients() {
+	ctx, cancel := context.WithTimeout(context.Background(), refreshPatience)
+	defer cancel()
+	if err := s.clients.Refresh(ctx); err != nil {
+		s.logger.Warn("clients that another broker has changed could not be taken over", "error", err)
+	}
+}
+
+// measureShared adds the figures of a store that several brokers share.
+func (s *service) measureShared(metrics *handlers.Metrics) {
+	if !s.running.Store.shared() {
+		return
+	}
+	for _, state := range []string{"full", "read-only", "loading", "away"} {
+		metrics.Gauge("store_trouble", "1 while the shared store is in such trouble: full, read-only, loading or away.",
+			map[string]string{"state": state}, func() float64 { return oneIf(s.store.Health().State == state) })
+	}
+	metrics.Gauge("store_doubts", "How often since the start all that memory holds had to be asked for again: connections to the store were lost.",
+		nil, func() float64 { return float64(s.store.Health().Doubts) })
+}
