@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -153,7 +154,9 @@ func (b *Broker) flushVisits(ctx context.Context, counts Counts) error {
 	defer b.visits.done()
 	places := make([]visitPlace, 0, len(taken))
 	for place := range taken {
-		places = append(places, place)
+		if !b.deletedElsewhere(ctx, place.slug) {
+			places = append(places, place)
+		}
 	}
 	var err error
 	for bite := range slices.Chunk(places, touchBite/3) { // each is three records
@@ -170,6 +173,19 @@ func (b *Broker) flushVisits(ctx context.Context, counts Counts) error {
 		}
 	}
 	return err
+}
+
+// deletedElsewhere forgets the visits to an alias that another broker has deleted: they would be the first of the next one.
+func (b *Broker) deletedElsewhere(ctx context.Context, slug string) bool {
+	if b.leaser == nil {
+		return false
+	}
+	_, err := b.store.Alias(ctx, slug)
+	gone := errors.Is(err, NotFound)
+	if gone {
+		b.visits.forget(slug)
+	}
+	return gone
 }
 
 func (b *Broker) addVisits(ctx context.Context, bite []visitPlace, taken map[visitPlace]uint64) error {

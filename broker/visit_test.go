@@ -302,3 +302,22 @@ func TestBrokersThatShareAStoreCountVisitorsTogether(t *testing.T) {
 		t.Errorf("%d visitors are led on, want %d", led, most)
 	}
 }
+
+func TestVisitsThatOneBrokerCountsDieWithTheAliasThatAnotherDeletes(t *testing.T) {
+	_, all := fellows(t, 2, &wechat{}, nil)
+	all[0].put(t, alias("sale", nil))
+	all[1].visit(t, "sale", "")
+	if err := all[0].DeleteAlias(t.Context(), "sale", broker.Precondition{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := all[1].Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	all[0].put(t, alias("sale", nil))
+	if _, err := all[1].Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := all[0].total(t, "sale", string(broker.Elsewhere)); n != 0 {
+		t.Errorf("a new alias begins with %d visits", n)
+	}
+}

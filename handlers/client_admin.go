@@ -95,8 +95,15 @@ func (a *api) createClient(c *gin.Context, _ caller) error {
 
 // updateClient answers PATCH /api/v1/clients/{name}, as RFC 7396 has it: what is absent stays, null takes away.
 func (a *api) updateClient(c *gin.Context, _ caller) error {
+	when, err := preconditionOf(c.Request)
+	if err != nil {
+		return err
+	}
 	return a.bodies.read(c.Request, func(data []byte) error {
 		return a.changeClient(c, func(client *broker.Client) error {
+			if err := unchanged(*client, when.Match); err != nil {
+				return err
+			}
 			fields, err := copyOf(clientFields{Role: client.Role, ExpiresAt: client.ExpiresAt, Grant: client.Grant})
 			if err != nil {
 				return err
@@ -108,6 +115,14 @@ func (a *api) updateClient(c *gin.Context, _ caller) error {
 			return nil
 		})
 	})
+}
+
+// unchanged refuses a change of a client that somebody else has changed since its asker saw it; empty and * hold for all.
+func unchanged(client broker.Client, seen string) error {
+	if seen == "" || seen == "*" || seen == client.ETag() {
+		return nil
+	}
+	return broker.Errorf(broker.PreconditionFailed, "the client was changed meanwhile: read it again")
 }
 
 // copyOf gives a copy that shares no list: decoding writes into what is there, and requests are reading it.
@@ -188,6 +203,7 @@ func (a *api) writeClient(c *gin.Context, status int, name, key string) error {
 	if err != nil && key == "" {
 		return err // a key must be told even where its budget cannot be
 	}
+	c.Writer.Header().Set("ETag", quoted(client.ETag()))
 	writeJSON(c, status, struct {
 		clientView
 		Key string `json:"key,omitempty"`

@@ -106,6 +106,9 @@ func (a *api) updateClientForm(c *gin.Context, who caller) error {
 	}
 	name := c.Param("name")
 	err = a.Clients.Update(c.Request.Context(), name, func(client *broker.Client) error {
+		if err := unchanged(*client, form.Get("etag")); err != nil {
+			return err
+		}
 		fields, err := a.readClientForm(form, *client)
 		if err != nil {
 			return err
@@ -120,9 +123,13 @@ func (a *api) updateClientForm(c *gin.Context, who caller) error {
 	if e != nil {
 		return e // there is none: nothing was changed
 	}
+	overtaken := errors.Is(err, broker.PreconditionFailed)
 	status, told, err := a.undone(c, err)
 	if err != nil {
 		return err
+	}
+	if overtaken { // the form now has the newer tag: who saves it again knows that he overwrites
+		told.Remedy, told.Detail = a.Pages.texts[a.pageLanguage(c.Request)].say("client.faster", name), ""
 	}
 	view.Form = a.clientForm(form, told)
 	view.Form.New = false

@@ -359,3 +359,35 @@ func TestHostileRulesAreText(t *testing.T) {
 		t.Error(page)
 	}
 }
+
+func TestTwoAdministratorsWhoChangeOneClient(t *testing.T) {
+	w := newWorld(t)
+	const address, form = "/api/v1/clients/web", "/clients/web"
+	w.create(`{"name":"web","role":"read"}`)
+	shown := w.administer("GET", address)
+	tag := "If-Match: " + shown.Header().Get("ETag")
+	b := w.loggedIn()
+	fields := fieldsOf(t, b.do("GET", form, "", "").text(), form)
+
+	if out := w.change("PATCH", address, `{"role":"generate"}`, tag); out.Code != 200 || out.Header().Get("ETag") == shown.Header().Get("ETag") {
+		t.Errorf("%d %s", out.Code, out.text())
+	}
+	wantCode(t, w.change("PATCH", address, `{"generations_per_day":1}`, tag), "precondition_failed")
+	wantCode(t, w.change("PATCH", address, `{"generations_per_day":1}`, `If-Match: *`), "")
+
+	fields.Set("generations_per_day", "5")
+	out := b.post(form, fields)
+	if out.Code != 412 || !strings.Contains(out.text(), "Somebody else has changed web meanwhile") {
+		t.Errorf("%d %s", out.Code, out.text())
+	}
+	if got, _ := w.clients.ByName("web"); got.Role != broker.RoleGenerate || got.Grant.GenerationsPerDay != 1 {
+		t.Errorf("the change of another is lost: %+v", got)
+	}
+	again := fieldsOf(t, out.text(), form)
+	if again.Get("generations_per_day") != "5" {
+		t.Errorf("what was typed is lost: %v", again)
+	}
+	if out := b.post(form, again); out.Code != 303 {
+		t.Errorf("who has seen it cannot save: %d %s", out.Code, out.text())
+	}
+}
