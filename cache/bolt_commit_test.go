@@ -170,7 +170,7 @@ func TestAWriteThatChangesNothingCostsNoCommit(t *testing.T) {
 }
 
 // mustDo is noErr for goroutines, which cannot end the test.
-func mustDo(t *testing.T, err error) {
+func mustDo(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Error(err)
