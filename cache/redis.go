@@ -75,9 +75,10 @@ const redisShards = 1 << 12
 // brokers may use it at the same time. It is safe for concurrent use.
 type Redis struct {
 	client   rueidis.Client
-	prefix   string        // of every key, with its colon
-	replicas int64         // that must have a write before it counts as written
-	patience time.Duration // how long one command may take
+	writer   rueidis.Client // for what waits for replicas; nil = nothing does
+	prefix   string         // of every key, with its colon
+	replicas int64          // that must have a write before it counts as written
+	patience time.Duration  // how long one command may take
 	clock    broker.Clock
 	log      *slog.Logger
 	damaged  atomic.Int64

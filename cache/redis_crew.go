@@ -60,6 +60,10 @@ func (r *Redis) connect(place redisPlace) error {
 	}
 	r.health = newHealth(client, r)
 	r.client = guard{client, r.health}
+	if err := r.connectWriter(place); err != nil {
+		client.Close()
+		return failed("connecting to Redis", unsecret(err, place))
+	}
 	return nil
 }
 
@@ -129,5 +133,8 @@ func (r *Redis) Close() error {
 	r.once.Do(func() { close(r.closing) })
 	r.work.close()
 	r.client.Close()
+	if r.writer != nil {
+		r.writer.Close()
+	}
 	return nil
 }

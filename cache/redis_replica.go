@@ -18,6 +18,19 @@ const (
 	redirectPause = 20 * time.Millisecond
 )
 
+// connectWriter makes the client through which is written what waits for replicas. It is told of no changes: each of its connections
+// would be told of each.
+func (r *Redis) connectWriter(place redisPlace) (err error) {
+	if r.replicas == 0 {
+		return nil
+	}
+	option := place.connection()
+	option.DisableCache = true
+	option.AlwaysPipelining = true // reads all the time, and so learns at once that a connection was cut
+	r.writer, err = rueidis.NewClient(option)
+	return err
+}
+
 // write runs a command that changes something, and waits until the replicas that are asked for have it.
 func (r *Redis) write(ctx context.Context, cmd rueidis.Completed) rueidis.RedisResult {
 	return r.writeAll(ctx, []rueidis.Completed{cmd})[0]
@@ -57,6 +70,9 @@ func (r *Redis) writeAll(ctx context.Context, commands []rueidis.Completed) []ru
 // writeSlot runs commands in one place. A connection of its own follows no redirection: the client learns of it and knows better
 // a moment later, and nothing has been done.
 func (r *Redis) writeSlot(ctx context.Context, commands []rueidis.Completed) []rueidis.RedisResult {
+	if r.health.refuses(commands[0]) {
+		return alike(len(commands), rueidis.NewErrorResult(errAway))
+	}
 	select {
 	case r.waiting <- struct{}{}:
 		defer func() { <-r.waiting }()
@@ -70,22 +86,25 @@ func (r *Redis) writeSlot(ctx context.Context, commands []rueidis.Completed) []r
 		if !redirected(results[0]) {
 			return results
 		}
+		pause := time.NewTimer(redirectPause)
 		select {
 		case <-ctx.Done():
+			pause.Stop()
 			return results
-		case <-time.After(redirectPause):
+		case <-pause.C:
 		}
 	}
 }
 
 func (r *Redis) writeAndWait(ctx context.Context, commands []rueidis.Completed) (results []rueidis.RedisResult) {
 	wait := r.client.B().Wait().Numreplicas(r.replicas).Timeout(r.patience.Milliseconds()).Build()
-	_ = r.client.Dedicated(func(own rueidis.DedicatedClient) error { // gives back what we give it
+	_ = r.writer.Dedicated(func(own rueidis.DedicatedClient) error { // gives back what we give it
 		results = own.DoMulti(ctx, append(commands[:len(commands):len(commands)], wait)...)
 		return nil
 	})
 	last := len(commands)
 	results, waited := results[:last], results[last]
+	r.health.heard(results[0].Error())
 	have, err := waited.AsInt64()
 	if err == nil && have < r.replicas {
 		err = fmt.Errorf("only %d of %d replicas have it", have, r.replicas)

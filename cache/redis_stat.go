@@ -168,7 +168,7 @@ func (r *Redis) Stats(ctx context.Context, series string, grain broker.Grain, fr
 // days gives the records of a series by the second in which each day began, and that of all time by 0.
 func (r *Redis) days(ctx context.Context, series string, within statRange) (map[uint64]string, error) {
 	if within.from >= within.to {
-		return nil, nil
+		return map[uint64]string{}, nil
 	}
 	fields, err := r.do(ctx, r.client.B().Hgetall().Key(r.key(redisDays, series)).Build()).AsStrMap()
 	if err != nil {
