@@ -66,7 +66,8 @@ func isMissing(t *testing.T, s broker.Store, key broker.Key) bool {
 
 func TestAStoreInRedisIsServedAsALeaser(t *testing.T) {
 	t.Parallel()
-	s := openShared(t, ownURL(t, sharedRedis(t)))
+	url := startRedis(t).url()
+	s := openShared(t, url)
 	if _, ok := s.Served().(broker.Leaser); !ok {
 		t.Error("a store that brokers share is no Leaser")
 	}
@@ -81,13 +82,13 @@ func TestAStoreInRedisIsServedAsALeaser(t *testing.T) {
 		t.Errorf("a backup: %v", err)
 	}
 	for _, scheme := range []string{"redis", "valkey"} {
-		openShared(t, strings.Replace(ownURL(t, sharedRedis(t)), "redis", scheme, 1))
+		openShared(t, strings.Replace(url, "redis", scheme, 1))
 	}
 }
 
 func TestWhatOneBrokerWritesTheOthersKnow(t *testing.T) {
 	t.Parallel()
-	url := ownURL(t, sharedRedis(t))
+	url := startRedis(t).url()
 	a, b := openShared(t, url), openShared(t, url)
 	link := lasting(1)
 	put(t, a, link)
