@@ -79,7 +79,7 @@ func TestBrokersShareACluster(t *testing.T) {
 		default:
 			t.Error(err)
 		}
-		turn, err := b.Served().(broker.Leaser).Lease(t.Context(), fmt.Sprint("jobs", n))
+		turn, err := leaserOf(t, b).Lease(t.Context(), fmt.Sprint("jobs", n))
 		if err == nil {
 			turn.Leave(t.Context(), broker.Note{})
 		}
