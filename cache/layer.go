@@ -23,10 +23,10 @@ import (
 type Layer struct {
 	broker.Store
 
-	links   *shelf[broker.Key, broker.Link]
-	aliases *shelf[string, broker.Alias]
 	epoch   atomic.Uint64
 	purged  atomic.Int64 // links that ended in this second or before may be gone
+	links   shelf[broker.Key, broker.Link]
+	aliases shelf[string, broker.Alias]
 	writes  gate
 }
 
@@ -34,11 +34,9 @@ type Layer struct {
 // several.
 func NewLayer(store broker.Store, links int) *Layer {
 	seed := maphash.MakeSeed()
-	l := &Layer{
-		Store:   store,
-		links:   newShelf(links, hashKey, weighLink),
-		aliases: newShelf((links+3)/4, func(slug string) uint64 { return maphash.String(seed, slug) }, weighAlias),
-	}
+	l := &Layer{Store: store}
+	l.links.hold(links, hashKey, weighLink)
+	l.aliases.hold((links+3)/4, func(slug string) uint64 { return maphash.String(seed, slug) }, weighAlias)
 	l.purged.Store(math.MinInt64)
 	return l
 }

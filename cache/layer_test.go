@@ -138,11 +138,11 @@ func TestMemoryNeverContradictsTheStore(t *testing.T) {
 			return second(s.PurgeLinks(ctx, old.ExpiresAt.Add(time.Millisecond), 10))
 		},
 		"somebody else, who is heard of,": func(ctx context.Context, s broker.Store) error {
-			defer s.(*cache.Layer).Forget(old.Key)
+			defer s.(*cache.Layer).Forget(old.Key) //nolint:errcheck // is one
 			return belowOf(s).PutLink(ctx, fresh)
 		},
 		"somebody else, who may be missed,": func(ctx context.Context, s broker.Store) error {
-			defer s.(*cache.Layer).Doubt()
+			defer s.(*cache.Layer).Doubt() //nolint:errcheck // is one
 			return belowOf(s).DeleteLink(ctx, old.Key)
 		},
 	}
@@ -161,7 +161,9 @@ func TestMemoryNeverContradictsTheStore(t *testing.T) {
 }
 
 // belowOf gives the store of which a layer learns nothing by itself.
-func belowOf(s broker.Store) broker.Store { return s.(*cache.Layer).Store.(*slow).Store }
+func belowOf(s broker.Store) broker.Store {
+	return s.(*cache.Layer).Store.(*slow).Store //nolint:errcheck // meet has made it so
+}
 
 // meet starts the writer this long before the reader.
 func meet(

@@ -81,6 +81,8 @@ func (r *Redis) background(run func()) bool {
 
 // lookAfter looks after Redis from time to time, and at once when something goes wrong.
 func (r *Redis) lookAfter() {
+	looks := time.NewTicker(r.pace.probe)
+	defer looks.Stop()
 	for unsure := false; ; {
 		if r.health.look(context.Background(), r.watch.doubt) {
 			unsure = true
@@ -94,7 +96,7 @@ func (r *Redis) lookAfter() {
 		case <-r.watch.lost:
 			unsure = true
 		case <-r.health.kick:
-		case <-time.After(r.pace.probe):
+		case <-looks.C:
 		}
 	}
 }

@@ -58,9 +58,9 @@ func troubleOf(err error) trouble {
 	}
 }
 
-// slotParts is how many parts the slots of a Cluster are divided in. Each is well or not by itself: as long as one node is
-// away, what lies on the others goes on.
-const slotParts = 16
+// slotParts is how many parts the slots of a Cluster are divided in. Each is well or not by itself: while one node is
+// away, what lies on the others goes on. (Where a part lies on two nodes, some of its commands wait for their time.)
+const slotParts = 64
 
 // health asks Redis all the time how it is. While it is silent, nobody else waits for it.
 type health struct {

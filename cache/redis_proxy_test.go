@@ -44,7 +44,7 @@ func startProxy(t testing.TB, to string) *proxy {
 func (p *proxy) url() string { return "redis://" + p.addr }
 
 func (p *proxy) serve(conn net.Conn) {
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	if p.refuses.Load() {
 		return
 	}
@@ -52,7 +52,7 @@ func (p *proxy) serve(conn net.Conn) {
 	if err != nil {
 		return
 	}
-	defer far.Close()
+	defer func() { _ = far.Close() }()
 	p.mu.Lock()
 	p.conns[conn], p.conns[far] = true, true
 	p.mu.Unlock()
@@ -67,7 +67,7 @@ func (p *proxy) serve(conn net.Conn) {
 }
 
 func (p *proxy) copy(to, from net.Conn) {
-	defer to.Close()
+	defer func() { _ = to.Close() }()
 	for some := make([]byte, 1<<16); ; {
 		n, err := from.Read(some)
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -29,6 +30,16 @@ func openSharedLogging(t *testing.T, url string, handler slog.Handler) *cache.St
 	noErr(t, err)
 	t.Cleanup(func() { _ = s.Close() })
 	return s
+}
+
+// leaserOf gives the store as a broker finds it.
+func leaserOf(t *testing.T, s *cache.Store) broker.Leaser {
+	t.Helper()
+	l, ok := s.Served().(broker.Leaser)
+	if !ok {
+		t.Fatal("a store that brokers share is no Leaser")
+	}
+	return l
 }
 
 // lasting gives links that do not end while the test runs.
@@ -66,11 +77,10 @@ func isMissing(t *testing.T, s broker.Store, key broker.Key) bool {
 
 func TestAStoreInRedisIsServedAsALeaser(t *testing.T) {
 	t.Parallel()
-	s := openShared(t, ownURL(t, sharedRedis(t)))
-	if _, ok := s.Served().(broker.Leaser); !ok {
-		t.Error("a store that brokers share is no Leaser")
-	}
-	var own broker.Store = open(t, newPath(t), options()).Served()
+	url := startRedis(t).url()
+	s := openShared(t, url)
+	leaserOf(t, s)
+	own := open(t, newPath(t), options()).Served()
 	if _, ok := own.(broker.Leaser); ok {
 		t.Error("a file is a Leaser")
 	}
@@ -81,13 +91,13 @@ func TestAStoreInRedisIsServedAsALeaser(t *testing.T) {
 		t.Errorf("a backup: %v", err)
 	}
 	for _, scheme := range []string{"redis", "valkey"} {
-		openShared(t, strings.Replace(ownURL(t, sharedRedis(t)), "redis", scheme, 1))
+		openShared(t, strings.Replace(url, "redis", scheme, 1))
 	}
 }
 
 func TestWhatOneBrokerWritesTheOthersKnow(t *testing.T) {
 	t.Parallel()
-	url := ownURL(t, sharedRedis(t))
+	url := startRedis(t).url()
 	a, b := openShared(t, url), openShared(t, url)
 	link := lasting(1)
 	put(t, a, link)
@@ -235,7 +245,7 @@ func TestTroubleIsBoundedAndHeals(t *testing.T) {
 				wantLink(t, s, link)
 				slowest = max(slowest, time.Since(begin))
 				wantErr(t, second(s.Link(t.Context(), lasting(1000+n).Key)), broker.StoreFailed)
-				wantErr(t, second(s.Served().(broker.Leaser).Lease(t.Context(), "jobs")), broker.StoreFailed)
+				wantErr(t, second(leaserOf(t, s).Lease(t.Context(), "jobs")), broker.StoreFailed)
 				wantErr(t, s.PutLink(t.Context(), lasting(2)), broker.StoreFailed)
 				slowest = max(slowest, time.Since(begin))
 			}
@@ -318,6 +328,61 @@ func TestAServerThatComesBackEmptyIsTold(t *testing.T) {
 	wantNoLink(t, s, link.Key)
 	put(t, s, link)
 	wantLink(t, s, link)
+}
+
+// TestMemoriesOfBrokersAgreeAfterAnyMix lets two brokers do everything to a few links, while connections are cut.
+func TestMemoriesOfBrokersAgreeAfterAnyMix(t *testing.T) {
+	t.Parallel()
+	server := startRedis(t)
+	net := startProxy(t, server.addr)
+	a, b := openShared(t, server.url()), openShared(t, net.url())
+	for round := range 9 {
+		var links []broker.Link
+		for n := range 8 {
+			links = append(links, lasting(n))
+		}
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() { mixWhileCut(t, a, links) })
+			all.Go(func() { mixWhileCut(t, b, links) })
+		}
+		if round%3 == 0 {
+			<-time.After(5 * time.Millisecond)
+			net.cut()
+		}
+		all.Wait()
+		eventually(t, 3*time.Second, "both are well", func() bool { return a.Health().State == "" && b.Health().State == "" })
+		for _, link := range links {
+			eventually(t, time.Second, "all know the same", func() bool {
+				current, err := a.CurrentLink(t.Context(), link.Key)
+				seen, err2 := b.Link(t.Context(), link.Key)
+				return broker.CodeOf(err) == broker.CodeOf(err2) && current.URL == seen.URL && current.Pinned == seen.Pinned
+			})
+		}
+	}
+}
+
+// mixWhileCut is mix, of which some may fail.
+func mixWhileCut(t *testing.T, s broker.Store, links []broker.Link) {
+	t.Helper()
+	for n := range 30 {
+		link := links[rand.IntN(len(links))]
+		var err error
+		switch rand.IntN(8) {
+		case 0:
+			link.URL += fmt.Sprint(n)
+			err = s.PutLink(t.Context(), link)
+		case 1:
+			err = s.PinLink(t.Context(), link.Key, n%2 == 0)
+		case 2:
+			err = s.DeleteLink(t.Context(), link.Key)
+		default:
+			_, err = s.Link(t.Context(), link.Key)
+		}
+		if err != nil && !errors.Is(err, broker.NotFound) && !errors.Is(err, broker.StoreFailed) {
+			t.Error(err)
+		}
+	}
 }
 
 func TestClientsAreWatched(t *testing.T) {

@@ -19,15 +19,13 @@ type kept[V any] struct {
 	epoch uint64
 }
 
-// newShelf makes a shelf of so many things, of which one may count as several.
-func newShelf[K comparable, V any](things int, hash func(K) uint64, weight func(*V) uint32) *shelf[K, V] {
-	return &shelf[K, V]{
-		hash: hash,
-		memory: otter.Must(&otter.Options[K, *kept[V]]{
-			MaximumWeight: uint64(things), //nolint:gosec // not below 0
-			Weigher:       func(_ K, k *kept[V]) uint32 { return weight(&k.value) },
-		}),
-	}
+// hold makes room for so many things, of which one may count as several.
+func (s *shelf[K, V]) hold(things int, hash func(K) uint64, weight func(*V) uint32) {
+	s.hash = hash
+	s.memory = otter.Must(&otter.Options[K, *kept[V]]{
+		MaximumWeight: uint64(things), //nolint:gosec // not below 0
+		Weigher:       func(_ K, k *kept[V]) uint32 { return weight(&k.value) },
+	})
 }
 
 func (s *shelf[K, V]) stripe(key K) *stripe { return &s.stripes[s.hash(key)%uint64(len(s.stripes))] }
