@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -86,7 +88,7 @@ func (m *Migration) tally(ctx context.Context, store movable, kind Kind, now tim
 		}
 		for _, r := range page {
 			if err := t.add(kind, r, now); err != nil {
-				m.log.Error("damaged record", "kind", string(kind), "key", fmt.Sprintf("%x", r.key), "error", err)
+				m.log.Error("damaged record", "kind", string(kind), "key", nameOf(kind, r.key), "error", err)
 			}
 		}
 		seen(len(page))
@@ -116,3 +118,13 @@ func (t *Tally) add(kind Kind, r record, now time.Time) error {
 
 // ended reports whether what ends, if it does, has ended.
 func ended(end, now time.Time) bool { return !end.IsZero() && !end.After(now) }
+
+// nameOf writes a key as people know it.
+func nameOf(kind Kind, key []byte) string {
+	switch kind {
+	case kindLinks, kindAudit:
+		return hex.EncodeToString(key)
+	default:
+		return strings.ReplaceAll(string(key), "\x00", " ")
+	}
+}

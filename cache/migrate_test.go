@@ -399,3 +399,42 @@ func TestAHalfFilledStoreIsNotServed(t *testing.T) {
 	noErr(t, to.Close())
 	noErr(t, open(t, path, options()).Close())
 }
+
+func TestAStoreInRedisThatBrokersUseIsNotMoved(t *testing.T) {
+	used, path := ownURL(t, sharedRedis(t)), newPath(t)
+	s := must(cache.Open(t.Context(), used, options()))
+	furnish(t, s)
+	file := openBolt(t, path)
+	furnish(t, file)
+	noErr(t, file.Close())
+	for from, to := range map[string]string{used: "bolt://" + newPath(t), "bolt://" + path: used} {
+		if _, err := cache.OpenMigration(t.Context(), from, to, cache.Fill, migrationOptions()); !errors.Is(err, cache.ErrInUse) {
+			t.Errorf("error %v, want in use", err)
+		}
+	}
+	forced := migrationOptions()
+	forced.InUse = true
+	noErr(t, must(cache.OpenMigration(t.Context(), used, "bolt://"+newPath(t), cache.Fill, forced)).Close())
+	noErr(t, s.Close())
+
+	m := must(cache.OpenMigration(t.Context(), used, "bolt://"+newPath(t), cache.Fill, migrationOptions()))
+	if compared, err := m.Move(t.Context()); err != nil || !compared.Equal() {
+		t.Errorf("%+v, %v", compared, err)
+	}
+	noErr(t, m.Close())
+}
+
+func TestAHalfFilledStoreInRedisIsNotServed(t *testing.T) {
+	url := ownURL(t, sharedRedis(t))
+	from, to := cache.NewMemory(), openRedis(t, url)
+	furnish(t, from)
+	noErr(t, interrupted(t, from, cache.RedisRecords(to)))
+	noErr(t, to.Close())
+	if _, err := cache.Open(t.Context(), url, options()); !errors.Is(err, cache.ErrHalfMoved) {
+		t.Errorf("error %v, want half moved", err)
+	}
+	to = openRedis(t, url)
+	move(t, from, cache.RedisRecords(to))
+	noErr(t, to.Close())
+	noErr(t, must(cache.Open(t.Context(), url, options())).Close())
+}

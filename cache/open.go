@@ -102,6 +102,9 @@ func openShared(ctx context.Context, url string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := whole(ctx, newRedisRecords(r)); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
 	layer := NewLayer(r, opts.MemoryLinks)
 	r.watch.layer.Store(layer)
 	return &Store{Layer: layer, redis: r}, nil

@@ -86,13 +86,13 @@ func keyOfDay(series, field string) []byte {
 func (r *redisRecords) putStat(p record) []rueidis.Completed {
 	s, at := seriesOf(p.key)
 	second, value := strconv.FormatUint(at, 10), string(p.value)
-	switch s.grain {
-	case broker.Hourly:
+	if s.grain == broker.Hourly {
 		return []rueidis.Completed{
 			r.client.B().Zadd().Key(r.key(redisHours, "")).ScoreMember().ScoreMember(float64(at), second).Build(),
 			r.client.B().Hset().Key(r.key(redisHour, second)).FieldValue().FieldValue(s.series, value).Build(),
 		}
-	case broker.Total:
+	}
+	if s.grain == broker.Total {
 		second = redisTotal
 	}
 	return []rueidis.Completed{r.client.B().Hset().Key(r.key(redisDays, s.series)).FieldValue().FieldValue(second, value).Build()}

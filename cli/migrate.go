@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -99,7 +98,7 @@ func (o *migrateOptions) run(cmd *cobra.Command, args []string) (err error) {
 	}
 	comparison, err := do(ctx)
 	p.end()
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+	if err != nil && ctx.Err() != nil {
 		fmt.Fprintln(cmd.ErrOrStderr(), "linkbroker: interrupted: the same command goes on where it was")
 		return exitStatus(exitStopped)
 	}

@@ -82,12 +82,20 @@ func (o *migrateOptions) report(from, to StoreURL, comparison cache.Comparison) 
 		return err
 	}
 	if !o.dryRun && !comparison.Equal() {
-		return fmt.Errorf("%s and %s do not keep the same", from, to)
+		return o.different(from, to)
 	}
 	if o.output.format == formatTable {
 		fmt.Fprintln(o.output, o.summary(from, to))
 	}
 	return nil
+}
+
+func (o *migrateOptions) different(from, to StoreURL) error {
+	text := "%s and %s do not keep the same"
+	if !o.compareOnly {
+		text += ": the same command moves everything again, and if they still differ then, begin with an empty TO"
+	}
+	return fmt.Errorf(text, from, to)
 }
 
 func (o *migrateOptions) summary(from, to StoreURL) string {

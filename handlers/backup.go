@@ -76,5 +76,5 @@ func whyNoCopy(ctx context.Context, err error) error {
 }
 
 func errNoBackups() error {
-	return broker.Errorf(broker.Conflict, "the store is in memory and has no file to copy: use bolt://")
+	return broker.Errorf(broker.Conflict, "the store is not kept in a file that could be copied: only one at bolt:// is")
 }
