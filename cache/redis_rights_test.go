@@ -1,0 +1,78 @@
+package cache_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"linkbroker/broker"
+	"linkbroker/cache"
+)
+
+// leastRights gives the rules of deploy/users.acl, in which the stores of the tests may have prefixes of their own.
+func leastRights(t *testing.T) string {
+	t.Helper()
+	rules, err := os.ReadFile("../deploy/users.acl")
+	noErr(t, err)
+	return strings.ReplaceAll(string(rules), "~linkbroker:*", "~t*:*")
+}
+
+func startWithRules(t *testing.T, rules string) (url string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "users.acl")
+	noErr(t, os.WriteFile(path, []byte(rules), 0o600))
+	redisBinary(t)
+	return fmt.Sprintf("redis://linkbroker:PASSWORD@%s?", startRedis(t, "--aclfile", path).addr)
+}
+
+// TestTheRightsOfTheACLFileDo runs all that a store does as the user of deploy/users.acl, and sees that it needs each right: but
+// for that to wait for replicas, of which there are none here.
+func TestTheRightsOfTheACLFileDo(t *testing.T) {
+	t.Parallel()
+	rules := leastRights(t)
+	url := startWithRules(t, rules)
+	for _, promises := range []map[string]func(*testing.T, broker.Store){promises, aliasPromises, clientPromises, statPromises} {
+		for claim, prove := range promises {
+			t.Run(claim, func(t *testing.T) { prove(t, openRedis(t, ownURL(t, url))) })
+		}
+	}
+	r := leaser(t, ownURL(t, url))
+	noErr(t, r.AppendAudit(t.Context(), broker.AuditEntry{At: noon, Actor: "ops"}))
+	turn := takes(t, r, "jobs")
+	<-time.After(1500 * time.Millisecond) // until it has been renewed
+	turn.Leave(t.Context(), broker.Note{Text: []byte("note"), Life: time.Minute})
+	_, err := r.Share(t.Context(), "rate/wx1")
+	noErr(t, err)
+	_, err = cache.ExamineRedis(t.Context(), ownURL(t, url), time.Now)
+	noErr(t, err)
+
+	used := commandsUsed(t, url)
+	for right := range strings.FieldsSeq(rules[strings.LastIndex(rules, "-@all"):]) {
+		if command, granted := strings.CutPrefix(right, "+"); granted && command != "wait" && !used[command] {
+			t.Errorf("nothing needs the right to %s", command)
+		}
+	}
+}
+
+// commandsUsed names the commands that a server has run, those of scripts among them.
+func commandsUsed(t *testing.T, url string) map[string]bool {
+	t.Helper()
+	option, err := rueidis.ParseURL(strings.TrimSuffix(url, "?"))
+	noErr(t, err)
+	client, err := rueidis.NewClient(option)
+	noErr(t, err)
+	defer client.Close()
+	info, err := client.Do(t.Context(), client.B().Info().Section("commandstats").Build()).ToString()
+	noErr(t, err)
+	used := make(map[string]bool)
+	for line := range strings.Lines(info) {
+		name, counts, _ := strings.Cut(strings.TrimPrefix(line, "cmdstat_"), ":")
+		used[name] = strings.HasPrefix(counts, "calls=") && !strings.HasPrefix(counts, "calls=0,")
+	}
+	return used
+}
