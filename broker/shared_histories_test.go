@@ -106,7 +106,7 @@ func (w memberWay) restore() { w.cutOff(false) }
 func playHistories(t *testing.T, n int, begin func(*testing.T) *history, fault func(*testing.T, *history) func()) {
 	t.Helper()
 	began := time.Now()
-	var figures struct{ operations, calls, failed, troubles, wrong atomic.Int64 }
+	var figures struct{ operations, calls, failed, troubles, delay, wrong atomic.Int64 }
 	var all sync.WaitGroup
 	turns := make(chan struct{}, 8)
 	for range n {
@@ -128,14 +128,16 @@ func playHistories(t *testing.T, n int, begin func(*testing.T) *history, fault f
 				}
 			}
 			figures.calls.Add(h.calls.Load())
+			figures.delay.Add(h.delay().Nanoseconds() / int64(n))
 			for _, n := range h.nodes {
 				figures.troubles.Add(int64(len(n.troubles)))
 			}
 		})
 	}
 	all.Wait()
-	t.Logf("%d histories in %v: %d operations (%d failed), %d calls, %d troubles, %d violations", n, time.Since(began).Round(time.Millisecond),
-		figures.operations.Load(), figures.failed.Load(), figures.calls.Load(), figures.troubles.Load(), figures.wrong.Load())
+	t.Logf("%d histories in %v: %d operations (%d failed), %d calls, %d troubles, notices within %v, %d violations",
+		n, time.Since(began).Round(time.Millisecond), figures.operations.Load(), figures.failed.Load(), figures.calls.Load(),
+		figures.troubles.Load(), time.Duration(figures.delay.Load()).Round(time.Millisecond), figures.wrong.Load())
 }
 
 // faults draws what happens to a history: nothing, or a broker is cut off, stalled, or lost.
