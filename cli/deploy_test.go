@@ -108,7 +108,9 @@ func makeSecrets(t *testing.T) string {
 }
 
 // substituted is a value as compose gives it where PUBLIC_HOST is not set.
-func substituted(value string) string { return strings.ReplaceAll(value, "${PUBLIC_HOST:-localhost}", "localhost") }
+func substituted(value string) string {
+	return strings.ReplaceAll(value, "${PUBLIC_HOST:-localhost}", "localhost")
+}
 
 func TestComposeConfiguresEachBroker(t *testing.T) {
 	c, secrets := readComposed(t), makeSecrets(t)
