@@ -59,6 +59,25 @@ func TestTheRightsOfTheACLFileDo(t *testing.T) {
 	}
 }
 
+// TestTheRightsOfTheACLFileDoInACluster runs the promises about links, which lie on all of its nodes, with what
+// docs/several-machines.md adds to that file.
+func TestTheRightsOfTheACLFileDoInACluster(t *testing.T) {
+	t.Parallel()
+	redisBinary(t)
+	t.Cleanup(func() { <-time.After(5100 * time.Millisecond) }) // so long rueidis keeps connections that it has replaced
+	_, user, _ := strings.Cut(strings.TrimSpace(leastRights(t)), "\n")
+	path := filepath.Join(t.TempDir(), "users.acl")
+	rules := "user default on nopass ~* &* +@all\n" + user + " +cluster|slots +cluster|shards +asking\n"
+	noErr(t, os.WriteFile(path, []byte(rules), 0o600))
+	url := startCluster(t, func(t testing.TB, args ...string) *redisServer {
+		return startRedis(t, append(args, "--aclfile", path)...)
+	})
+	url = strings.Replace(url, "redis://", "redis://linkbroker:PASSWORD@", 1)
+	for claim, prove := range promises {
+		t.Run(claim, func(t *testing.T) { prove(t, openRedis(t, ownURL(t, url))) })
+	}
+}
+
 // commandsUsed names the commands that a server has run, those of scripts among them.
 func commandsUsed(t *testing.T, url string) map[string]bool {
 	t.Helper()

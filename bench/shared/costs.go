@@ -64,6 +64,9 @@ func (s *shared) costs(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", m.what, err)
 		}
 	}
+	if err := s.cost(ctx, "a link that is counted in a census", n+lone, func() error { return upkeep(ctx, b.TakeCensus)(0) }); err != nil {
+		return err
+	}
 	if err := s.purging(ctx, b, lone); err != nil {
 		return err
 	}
