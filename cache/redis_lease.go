@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"strconv"
 	"sync"
 	"time"
@@ -68,6 +69,9 @@ func (r *Redis) Lease(ctx context.Context, name string) (broker.Turn, error) {
 	case err != nil:
 		end.Stop()
 		r.waiters.forgo(h.key, place)
+		if !errors.Is(err, errAway) { // which is said before anything is sent
+			r.background(h.abandon)
+		}
 		return broker.Turn{}, failed("taking a turn", err)
 	}
 	end.Stop()
@@ -156,13 +160,35 @@ func (h *holder) renew() (bool, error) {
 	return h.r.run(ctx, renewTurn, []string{h.key}, []string{h.held, millis(h.r.pace.turn)}).AsBool()
 }
 
+// abandon gives back a turn that may have been taken though nobody said so: what a server that stood still had been sent, it
+// does once it goes on, and everybody would wait for the turn's end.
+func (h *holder) abandon() {
+	again := time.NewTicker(h.r.pace.probe)
+	defer again.Stop()
+	for {
+		err := h.give(context.Background(), broker.Note{})
+		if _, answered := rueidis.IsRedisErr(err); err == nil || answered {
+			return
+		}
+		select {
+		case <-h.r.closing:
+			return
+		case <-again.C:
+		}
+	}
+}
+
 // leave gives the turn back. Where Redis does not answer, the turn ends by itself.
 func (h *holder) leave(ctx context.Context, note broker.Note) {
 	h.once.Do(func() {
 		close(h.left)
-		if len(note.Text) == 0 {
-			note.Life = 0
-		}
-		h.r.run(ctx, leaveTurn, []string{h.key}, []string{h.held, turnNote + string(note.Text), millis(max(note.Life, 0))})
+		_ = h.give(ctx, note)
 	})
+}
+
+func (h *holder) give(ctx context.Context, note broker.Note) error {
+	if len(note.Text) == 0 {
+		note.Life = 0
+	}
+	return h.r.run(ctx, leaveTurn, []string{h.key}, []string{h.held, turnNote + string(note.Text), millis(max(note.Life, 0))}).Error()
 }

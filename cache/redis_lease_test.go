@@ -233,3 +233,31 @@ func TestTheBrokersThatShareAreCounted(t *testing.T) {
 		noErr(t, err)
 	}
 }
+
+// A server that stands still has been sent the wish for a turn, and grants it once it goes on, to somebody who waits no more.
+func TestATurnThatNobodyHeardOfIsGivenBack(t *testing.T) {
+	t.Parallel()
+	server := startRedis(t)
+	a, b := leaser(t, server.url()), leaser(t, server.url())
+	takes(t, a, "warm").Leave(t.Context(), broker.Note{}) // the scripts are known
+	server.stop(t)
+	if _, err := a.Lease(t.Context(), "jobs"); broker.CodeOf(err) != broker.StoreFailed {
+		t.Errorf("a server that stands still gives turns: %v", err)
+	}
+	server.resume(t)
+	begin := time.Now()
+	for {
+		turn, err := b.Lease(t.Context(), "jobs")
+		if err == nil && turn.Leave != nil {
+			turn.Leave(t.Context(), broker.Note{})
+			break
+		}
+		<-time.After(10 * time.Millisecond)
+		if time.Since(begin) > 10*time.Second {
+			t.Fatal("nobody can have the turn")
+		}
+	}
+	if took := time.Since(begin); took > 2*time.Second {
+		t.Errorf("it was to be had after %v", took)
+	}
+}
