@@ -115,7 +115,7 @@ func (c *chaos) shortLived() {
 // one.
 func (c *chaos) change(target wanted, deletes bool) {
 	old, stored, ok := c.balanced(target, shopKey)
-	if !ok || !stored || !c.changed(old.Key, deletes) {
+	if !ok || !stored || !c.changed(old, deletes) {
 		return
 	}
 	changed := time.Now()
@@ -132,20 +132,23 @@ func (c *chaos) change(target wanted, deletes bool) {
 		}
 		if c.quiet(changed) {
 			c.count("DELETED OR RENEWED LINKS ANSWERED", 1)
+			c.t.Logf("%s was changed (deleted: %v), is not stored (%q), and is answered %v later by broker %d", old.URL, deletes,
+				got.header.Get("Linkbroker-Stored"), time.Since(changed), i)
 		} else {
 			c.count("deleted or renewed links answered while Redis was in trouble", 1)
 		}
 	}
 }
 
-// changed has an administrator change a link at one of the brokers.
-func (c *chaos) changed(key string, deletes bool) bool {
-	method, address := http.MethodPost, c.places[rand.IntN(len(c.places))].Load().admin+"/api/v1/links/"+key+":renew"
+// changed has an administrator change a link at one of the brokers. One that knew an older link only, such as one it generated
+// while Redis was away, is content with this one as its renewal.
+func (c *chaos) changed(old answer, deletes bool) bool {
+	method, address := http.MethodPost, c.places[rand.IntN(len(c.places))].Load().admin+"/api/v1/links/"+old.Key+":renew"
 	if deletes {
 		method, address = http.MethodDelete, strings.TrimSuffix(address, ":renew")
 	}
 	got, err := try(c.ctx, method, address, "", bearer(opsKey))
-	if err != nil || got.status >= http.StatusMultipleChoices || got.header.Get("Linkbroker-Stored") != "" {
+	if err != nil || got.status >= http.StatusMultipleChoices || got.header.Get("Linkbroker-Stored") != "" || strings.Contains(got.body, old.URL) {
 		return false
 	}
 	c.count("deletions and renewals", 1)
