@@ -12,7 +12,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"text/tabwriter"
 	"time"
 )
 
@@ -30,12 +29,6 @@ func chaosLength(t *testing.T) time.Duration {
 		return length / 2 // of each kind of Redis
 	}
 	return 15 * time.Second
-}
-
-// forbidden is what must never be counted.
-var forbidden = map[string]int{
-	"WRONG LINKS": 0, "DEAD LINKS": 0, "LOST LINKS": 0, "DELETED OR RENEWED LINKS ANSWERED": 0, "TWO CALLS AT ONCE": 0,
-	"CALLS ABOVE A BUDGET": 0,
 }
 
 // trouble is one that a Redis has. It returns once it has caused it; since then the brokers should be about to recover.
@@ -259,92 +252,5 @@ func (c *chaos) check(target wanted, url string) {
 	target.App = ""
 	if of, made := c.madeFor(url); !made || of != target {
 		c.count("WRONG LINKS", 1)
-	}
-}
-
-// quiet reports whether Redis was well all the time since a moment.
-func (c *chaos) quiet(since time.Time) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, d := range c.doubt {
-		if d.to.IsZero() || d.to.After(since) {
-			return false
-		}
-	}
-	return true
-}
-
-func (c *chaos) count(what string, n int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.figures[what] += n
-}
-
-// judge holds what was answered against what the witness has seen.
-func (c *chaos) judge(length time.Duration) {
-	c.t.Helper()
-	c.findPromised()
-	budget := scarce
-	if shanghaiDay(time.Now()) != shanghaiDay(time.Now().Add(-length)) {
-		budget *= 2
-	}
-	for _, at := range c.crowds() {
-		if c.calm(at) {
-			c.count("TWO CALLS AT ONCE", 1)
-		}
-	}
-	for _, path := range []string{"scarce", "thrifty"} {
-		calls, _ := c.called(path)
-		c.count("calls within the budget of "+path, calls)
-		c.count("CALLS ABOVE A BUDGET", max(calls-budget, 0))
-	}
-	var table strings.Builder
-	lines := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, what := range sortedKeys(c.figures) {
-		if _, isForbidden := forbidden[what]; isForbidden && c.figures[what] > 0 {
-			c.t.Errorf("%d %s", c.figures[what], strings.ToLower(what))
-		}
-		if took := c.took[what]; took > 0 {
-			fmt.Fprintf(lines, "%s\t%d\tslowest %v\n", what, c.figures[what], took.Round(time.Millisecond))
-			continue
-		}
-		fmt.Fprintf(lines, "%s\t%d\t\n", what, c.figures[what])
-	}
-	lines.Flush() //nolint:errcheck // into memory
-	had, asked := c.figures["hits"], c.figures["hits"]+c.figures["hits that failed"]
-	c.t.Logf("%v of chaos: %.3f %% of %d hits\n%s", length.Round(time.Second), 100*float64(had)/float64(asked), asked, &table)
-	if float64(had) < 0.999*float64(asked) {
-		c.t.Errorf("of %d requests for stored links %d were answered", asked, had)
-	}
-}
-
-func shanghaiDay(at time.Time) string { return at.In(shanghai()).Format(time.DateOnly) }
-
-// calm reports whether Redis was well at a moment, and had been for so long that a turn taken before had ended.
-func (c *chaos) calm(at time.Time) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, d := range c.doubt {
-		if at.After(d.from) && (d.to.IsZero() || at.Before(d.to.Add(slowest))) {
-			return false
-		}
-	}
-	return true
-}
-
-// findPromised asks for each link that was answered as stored with a key that may not generate.
-func (c *chaos) findPromised() {
-	c.t.Helper()
-	for target, url := range c.promise {
-		now, _, ok := c.balanced(target, readKey)
-		switch {
-		case !ok:
-			c.count("LOST LINKS", 1)
-		case now.URL != url:
-			c.count("stored links that another took the place of", 1)
-		}
-		c.count("stored links looked for", 1)
 	}
 }

@@ -19,13 +19,11 @@ const (
 // startTraffic has links warmed, and then starts all who ask.
 func (c *chaos) startTraffic() {
 	c.t.Helper()
-	warm := make([]string, warmKeys)
-	for i := range warm {
-		warm[i] = c.ask(c.t, i%len(c.programs), warmTarget(i))
-		c.promise[warmTarget(i)] = warm[i]
+	for i := range warmKeys {
+		c.promise[warmTarget(i)] = c.ask(c.t, i%len(c.programs), warmTarget(i))
 	}
 	for range 4 {
-		c.every(8*time.Millisecond, func(int) { c.hit(warm) })
+		c.every(8*time.Millisecond, func(int) { c.hit() })
 	}
 	for asker := range 2 {
 		c.every(20*time.Millisecond, func(n int) { c.miss(wanted{Path: "new", Query: fmt.Sprintf("n=%d-%d", asker, n)}, shopKey) })
@@ -60,18 +58,13 @@ func (c *chaos) every(pace time.Duration, do func(n int)) {
 
 // hit asks for a link that has been stored from the beginning. A broker that has just been started while Redis is away knows
 // of none: it goes alone, and what it had generated takes the place of the earlier link.
-func (c *chaos) hit(warm []string) {
-	i := rand.IntN(len(warm))
+func (c *chaos) hit() {
 	began := time.Now()
-	got, _, ok := c.balanced(warmTarget(i), shopKey)
-	took := time.Since(began)
-	switch {
-	case !ok:
+	if _, _, ok := c.balanced(warmTarget(rand.IntN(warmKeys)), shopKey); !ok {
 		c.count("hits that failed", 1)
 		return
-	case got.URL != warm[i]:
-		c.count("hits answered with a link that was generated meanwhile", 1)
 	}
+	took := time.Since(began)
 	c.count("hits", 1)
 	c.mu.Lock()
 	defer c.mu.Unlock()
