@@ -39,11 +39,14 @@ func (s *shared) costs(ctx context.Context) error {
 		_, err := b.Renew(ctx, s.corpus.Target(i).Key())
 		return err
 	}
-	other, err := cache.Open(ctx, s.url, cache.Options{Clock: time.Now})
-	if err != nil {
-		return err
+	var other *cache.Store
+	for range max(s.brokers-1, 1) {
+		var err error
+		if other, err = cache.Open(ctx, s.url, cache.Options{Clock: time.Now}); err != nil {
+			return err
+		}
+		defer other.Close() //nolint:errcheck // nothing is left to be written
 	}
-	defer other.Close() //nolint:errcheck // nothing is left to be written
 	for _, m := range []struct {
 		what    string
 		callers int
@@ -122,10 +125,10 @@ func (s *shared) purging(ctx context.Context, b *broker.Broker, n int) error {
 	})
 }
 
-// resting says what two brokers ask for that have nothing to do.
+// resting says what brokers ask for that have nothing to do.
 func (s *shared) resting(ctx context.Context) error {
 	const seconds = 5
-	return s.cost(ctx, "two brokers at rest, a second", seconds, func() error {
+	return s.cost(ctx, "all brokers at rest, a second", seconds, func() error {
 		ctx, cancel := context.WithTimeout(ctx, seconds*time.Second)
 		defer cancel()
 		<-ctx.Done()

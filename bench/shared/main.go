@@ -42,6 +42,7 @@ type shared struct {
 	server  server
 	corpus  bench.Corpus
 	callers int
+	brokers int
 	out     io.Writer
 }
 
@@ -50,6 +51,7 @@ func run(ctx context.Context) (err error) {
 	url := flag.String("store", "redis://127.0.0.1:7000", "`URL` of the store, without a prefix")
 	flag.IntVar(&s.corpus.Links, "links", 20_000, "how many")
 	flag.IntVar(&s.callers, "callers", 64, "costs: how many ask at once, where not one alone does")
+	flag.IntVar(&s.brokers, "brokers", 2, "costs: how many are on the store, each of which is told of every change; 2 or more")
 	flag.Parse()
 	measures := map[string]func(context.Context) error{"costs": s.costs, "size": s.size}
 	measure, known := measures[flag.Arg(0)]
