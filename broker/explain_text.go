@@ -146,7 +146,7 @@ var codeTexts = map[Code]Explanation{
 	StoreFailed: {
 		Class:   Operator,
 		Meaning: Text{"The store is failing", "存储出现故障"},
-		Remedy:  Text{"The operator must look at the disk and the log.", "请运维人员检查磁盘和日志。"},
+		Remedy:  Text{"The operator must look at the store (its disk, or Redis) and the log.", "请运维人员检查存储（磁盘或 Redis）和日志。"},
 	},
 	Upstream: {
 		Class:   AppOwner,

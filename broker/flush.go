@@ -83,14 +83,15 @@ func (b *Broker) storeNow(ctx context.Context, key Key, counts Counts) error {
 	return nil
 }
 
-// superseded reports whether another broker has stored a link since that was generated later.
+// superseded reports whether another broker has stored a link since that was generated later, or has deleted this very one:
+// whether it was stored may have been in doubt.
 func (b *Broker) superseded(ctx context.Context, link Link) (bool, error) {
 	if b.leaser == nil {
 		return false, nil
 	}
 	stored, err := b.leaser.CurrentLink(ctx, link.Key)
 	if errors.Is(err, NotFound) {
-		return false, nil
+		return b.wasDeleted(ctx, link)
 	}
 	return stored.GeneratedAt.After(link.GeneratedAt), err
 }

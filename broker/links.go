@@ -18,6 +18,9 @@ func (b *Broker) Delete(ctx context.Context, key Key) error {
 		return err
 	}
 	defer leave()
+	if err := b.noteDeletion(ctx, key); err != nil {
+		return err
+	}
 	_, kept := b.unstored.get(key)
 	err = b.store.DeleteLink(ctx, key)
 	if kept && errors.Is(err, NotFound) {

@@ -1,6 +1,7 @@
 package broker_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -168,6 +169,28 @@ func TestALinkThatCouldNotBeStoredDoesNotReplaceALaterOne(t *testing.T) {
 		if link := alone.get(t, query("a=1"), broker.Hit).Link; link.URL != later.URL {
 			t.Errorf("the store has %s, want the later %s", link.URL, later.URL)
 		}
+	})
+}
+
+func TestALinkWhoseStoringWasInDoubtStaysDeleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, brokers := fellows(t, 2, &wechat{}, nil)
+		one, other := brokers[0], brokers[1]
+		one.member.beforePut = func(context.Context) error { return errDisk } // though it was written
+		link := one.get(t, query("a=1"), broker.Miss).Link
+		if err := store.PutLink(t.Context(), link); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait() // until the turn is given back
+		one.member.beforePut = nil
+		other.get(t, query("a=1"), broker.Hit)
+		if err := other.Delete(t.Context(), link.Key); err != nil {
+			t.Fatal(err)
+		}
+		if counts, err := one.Flush(t.Context()); err != nil || counts["stored"] != 0 {
+			t.Errorf("flushed %v, %v", counts, err)
+		}
+		other.get(t, query("a=1"), broker.Miss)
 	})
 }
 

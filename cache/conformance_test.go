@@ -592,16 +592,14 @@ func everyMethod(t *testing.T, s broker.Store, links []broker.Link, worker int) 
 		check(s.PutLink(ctx, link))
 		check(s.PinLink(ctx, link.Key, round%2 == 0))
 		check(s.TouchLinks(ctx, []broker.Use{{Key: link.Key, Count: 1, UsedAt: noon}}))
-		if round%5 == worker%5 {
+		if round%5 == worker%5 { // walks too: one looks in thousands of places, where a store is in Redis
 			check(s.DeleteLink(ctx, link.Key))
+			check(second(s.ListLinks(ctx, broker.Key{}, 100)))
+			for _, err := range s.ExpiringLinks(ctx, time.Time{}, noon.AddDate(1, 0, 0)) {
+				check(err)
+			}
+			check(second(s.PurgeLinks(ctx, links[3].ExpiresAt, 2)))
 		}
-		_, err = s.ListLinks(ctx, broker.Key{}, 100)
-		check(err)
-		for _, err := range s.ExpiringLinks(ctx, time.Time{}, noon.AddDate(1, 0, 0)) {
-			check(err)
-		}
-		_, err = s.PurgeLinks(ctx, links[3].ExpiresAt, 2)
-		check(err)
 		_, _, err = s.ReserveQuota(ctx, "wx1", "2026-03-01", 1, 1000)
 		check(err)
 		_, err = s.ReservedQuota(ctx, "wx1", "2026-03-01")
