@@ -16,6 +16,8 @@ type JobStatus struct {
 	Runs        int           `json:"runs"`
 	Failures    int           `json:"failures"`
 	Elsewhere   bool          `json:"elsewhere,omitempty"` // when it was last due, another broker on the same store ran it
+
+	LastElsewhere time.Time `json:"-"` // when that was
 }
 
 // Counts is what a run did, by name: purged, renewed, failed and the like.

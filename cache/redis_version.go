@@ -13,15 +13,14 @@ const oldestRedis = 7
 
 // checkServer refuses a server that is too old, and warns of one that may forget what was stored.
 func (r *Redis) checkServer(ctx context.Context) error {
-	info, err := r.do(ctx, r.client.B().Info().Section("server").Build()).ToString()
+	info, err := r.do(ctx, r.client.B().Info().Build()).ToString()
 	if err != nil {
 		return failed("asking Redis for its version", err)
 	}
 	if err := checkVersion(info); err != nil {
 		return err
 	}
-	config, err := r.do(ctx, r.client.B().ConfigGet().Parameter("maxmemory-policy").Build()).AsStrMap()
-	if policy := config["maxmemory-policy"]; err == nil && policy != "" && policy != "noeviction" { // those who host it may forbid to ask
+	if policy := reportOf(info).Policy; policy != "" && policy != "noeviction" {
 		r.log.Error("the store forgets what it was told to keep when its memory is full: set maxmemory-policy to noeviction", "policy", policy)
 	}
 	return nil

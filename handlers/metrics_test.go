@@ -88,6 +88,20 @@ func TestMetricsOfJobs(t *testing.T) {
 	}
 }
 
+func TestMetricsOfJobsThatAnotherBrokerRuns(t *testing.T) {
+	w := newWorld(t)
+	w.pass(90 * time.Second)
+	w.jobs.more = []broker.JobStatus{
+		{Name: "prewarm", Schedule: "@every 5m", Elsewhere: true, LastElsewhere: w.now},
+		{Name: "verify", Schedule: "@every 5m", LastElsewhere: w.now.Add(-30 * time.Second)},
+	}
+	text := w.figures()
+	wantFigures(t, text, `linkbroker_job_last_success_age_seconds{name="verify"} 30`) // it is ours for so long at most
+	if strings.Contains(text, `{name="prewarm"}`) {
+		t.Error("a job that another broker runs is expected here")
+	}
+}
+
 func TestMetricsOfOthers(t *testing.T) {
 	w := newWorld(t)
 	w.metrics.Gauge("token_expires_seconds", "Seconds until WeChat's token ends.", map[string]string{"app": appA}, func() float64 { return 7200 })

@@ -101,8 +101,10 @@ func (j *jobCollector) Collect(out chan<- prometheus.Metric) {
 			continue
 		}
 		last := s.LastSuccess
-		if last.Before(j.since) {
-			last = j.since
+		for _, since := range []time.Time{j.since, s.LastElsewhere} { // nothing was expected of it before
+			if last.Before(since) {
+				last = since
+			}
 		}
 		age := j.clock().Sub(last).Seconds()
 		out <- prometheus.MustNewConstMetric(j.age, prometheus.GaugeValue, age, s.Name)

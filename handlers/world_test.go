@@ -312,11 +312,14 @@ func (g *weChat) calls() int {
 }
 
 // jobs stand in for the real ones, which have tests of their own.
-type jobs struct{ ran []string }
+type jobs struct {
+	ran  []string
+	more []broker.JobStatus
+}
 
 func (j *jobs) Statuses() []broker.JobStatus {
 	shanghai := time.FixedZone("Asia/Shanghai", 8*60*60)
-	return []broker.JobStatus{
+	return append([]broker.JobStatus{
 		{
 			Name: "purge", Schedule: "@every 1m", LastTook: 1500 * time.Millisecond, LastCounts: broker.Counts{"purged": 3},
 			LastStart:   time.Date(2026, 3, 1, 11, 58, 59, 500, shanghai),
@@ -325,7 +328,7 @@ func (j *jobs) Statuses() []broker.JobStatus {
 		},
 		{Name: "backup", Schedule: "30 3 * * *", LastError: "disk full", Runs: 1, Failures: 1},
 		{Name: "check"},
-	}
+	}, j.more...)
 }
 
 func (j *jobs) Run(_ context.Context, name string) (broker.JobStatus, error) {

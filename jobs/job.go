@@ -46,6 +46,7 @@ func (r *Runner) leads(j *job) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if j.status.Elsewhere = err == nil && !leads; j.status.Elsewhere {
+		j.status.LastElsewhere = r.clock().UTC()
 		j.status.LastError = "" // whatever it was, it is another's by now
 	}
 	if err != nil && !r.stopped {

@@ -43,6 +43,7 @@ func contestants() []contestant {
 	all := []front{native, facade, get}
 	return []contestant{
 		{ours, "everything on: bolt on the disk, keys, limits, metrics, jobs", all, "", startLinkbroker},
+		{"linkbroker-redis", "the same with its store in Redis, whose time counts", all, "redis-server", startLinkbrokerRedis},
 		{"nethttp", "net/http answering a constant of the same headers and length", all, "", startConstant("nethttp")},
 		{"gin", "gin answering the same", all, "", startConstant("gin")},
 		{"afternoon", "gin, bbolt and encoding/json; no keys, limits, metrics", posts, "", startAfternoon},

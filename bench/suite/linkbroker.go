@@ -16,7 +16,21 @@ func startLinkbroker(ctx context.Context, b *bench) (*running, error) {
 	return b.startBroker(ctx, ours, "")
 }
 
-// startBroker does so over a store, or over a new one.
+// startLinkbrokerRedis does so over a store in Redis, which several of them could share.
+func startLinkbrokerRedis(ctx context.Context, b *bench) (*running, error) {
+	redis, address, err := b.startRedis(ctx, "linkbroker-redis", "--appendonly", "yes")
+	if err != nil {
+		return nil, err
+	}
+	r, err := b.startBroker(ctx, "linkbroker-redis", "redis://"+address)
+	if err != nil {
+		return nil, err
+	}
+	r.helper = redis
+	return r, nil
+}
+
+// startBroker runs a broker over the store of a URL, or over a new one.
 func (b *bench) startBroker(ctx context.Context, name, store string) (*running, error) {
 	program, err := b.build(ctx, ".", ours)
 	if err != nil {
@@ -35,7 +49,7 @@ func (b *bench) startBroker(ctx context.Context, name, store string) (*running, 
 		return nil, err
 	}
 	if store == "" {
-		store = filepath.Join(folder, "links.db")
+		store = "bolt://" + filepath.Join(folder, "links.db")
 	}
 	config := filepath.Join(folder, "config.yaml")
 	if err := os.WriteFile(config, []byte(b.config(address, admin, store)), 0o600); err != nil {
@@ -55,7 +69,7 @@ func (b *bench) config(address, admin, store string) string {
 	return fmt.Sprintf(`listen: %s
 admin: {listen: %s}
 max_connections: 30000
-store: bolt://%s
+store: %s
 apps:
   - {appid: %s, secret: bench-secret, base_url: %s, rate: 1000000, daily_quota: 1000000000}
 clients:

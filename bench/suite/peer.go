@@ -19,27 +19,34 @@ func startAfternoon(ctx context.Context, b *bench) (*running, error) {
 
 // startAfternoonRedis starts a Redis as Debian's configuration has it, but for its port.
 func startAfternoonRedis(ctx context.Context, b *bench) (*running, error) {
-	host, port, err := freePort(ctx)
+	redis, address, err := b.startRedis(ctx, "afternoon-redis")
 	if err != nil {
 		return nil, err
 	}
-	folder := filepath.Join(b.dir, "redis")
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return nil, err
-	}
-	redis, err := b.start(ctx, "redis", folder, "redis-server", "--bind", host, "--port", port, "--dir", folder)
-	if err != nil {
-		return nil, err
-	}
-	if err := redis.answering(ctx, host+":"+port); err != nil {
-		return nil, err
-	}
-	r, err := b.startPeer(ctx, "afternoon-redis", "redis", "-redis", host+":"+port, "-upstream", b.upstream.url)
+	r, err := b.startPeer(ctx, "afternoon-redis", "redis", "-redis", address, "-upstream", b.upstream.url)
 	if err != nil {
 		return nil, err
 	}
 	r.helper = redis
 	return r, nil
+}
+
+// startRedis starts a server for a contestant, with further flags.
+func (b *bench) startRedis(ctx context.Context, name string, flags ...string) (redis *child, address string, err error) {
+	host, port, err := freePort(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	folder := filepath.Join(b.dir, name+".redis")
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, "", err
+	}
+	redis, err = b.start(ctx, name+" redis", folder, "redis-server", append([]string{"--bind", host, "--port", port, "--dir", folder}, flags...)...)
+	if err != nil {
+		return nil, "", err
+	}
+	address = host + ":" + port
+	return redis, address, redis.answering(ctx, address)
 }
 
 // startPeer starts one of bench/peers.

@@ -16,7 +16,7 @@ func (b *bench) rated(ctx context.Context) (*report, error) {
 	if err := b.primeOne(ctx, small, native, few); err != nil {
 		return nil, err
 	}
-	large, err := b.startBroker(ctx, "many", b.store)
+	large, err := b.startBroker(ctx, "many", "bolt://"+b.store)
 	if err != nil {
 		return nil, err
 	}

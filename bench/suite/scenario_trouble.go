@@ -86,7 +86,7 @@ func (b *bench) cycle(ctx context.Context, store string, n int, trouble troubled
 	if err := copyFile(copied, store); err != nil {
 		return idle, beside, err
 	}
-	r, err := b.startBroker(ctx, ours, copied)
+	r, err := b.startBroker(ctx, ours, "bolt://"+copied)
 	if err != nil {
 		return idle, beside, err
 	}
