@@ -20,11 +20,9 @@ func (s *service) refreshClients() {
 	}
 }
 
-// measureShared adds the figures of a store that several brokers share.
+// measureShared adds the figures of a store that several brokers share. Over any other they are there as well, and 0: an alert
+// on them holds for both.
 func (s *service) measureShared(metrics *handlers.Metrics) {
-	if !s.running.Store.shared() {
-		return
-	}
 	for _, state := range []string{"full", "read-only", "loading", "away"} {
 		metrics.Gauge("store_trouble", "1 while the shared store is in such trouble: full, read-only, loading or away.",
 			map[string]string{"state": state}, func() float64 { return oneIf(s.store.Health().State == state) })
