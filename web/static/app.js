@@ -145,22 +145,28 @@ document.addEventListener("click", async (event) => {
   tell(toast?.dataset.copied ?? "");
 });
 
-// Confirm: a form, or the button that submits it, with data-confirm asks first.
+// Confirm: a form, or the button that submits it, with data-confirm asks first. A dialog tells of its closing a moment late: by then
+// it may have been asked anew, and must not take the old answer for the new one.
 const dialog = document.getElementById("confirm");
+let asking = null; // what is asked about: a form, and what submits it
 document.addEventListener("submit", (event) => {
   const form = event.target;
   const question = event.submitter?.dataset.confirm ?? form.dataset.confirm;
   if (!question || form.dataset.confirmed || !dialog) return;
   event.preventDefault();
+  asking = { form, submitter: event.submitter };
   dialog.querySelector("#confirm-text").textContent = question;
   dialog.returnValue = "no";
   dialog.showModal();
-  dialog.addEventListener("close", () => {
-    if (dialog.returnValue !== "yes") return;
-    form.dataset.confirmed = "yes";
-    form.requestSubmit(event.submitter);
-    delete form.dataset.confirmed;
-  }, { once: true });
+});
+dialog?.addEventListener("close", () => {
+  if (dialog.open || !asking) return;
+  const { form, submitter } = asking;
+  asking = null;
+  if (dialog.returnValue !== "yes") return;
+  form.dataset.confirmed = "yes";
+  form.requestSubmit(submitter);
+  delete form.dataset.confirmed;
 });
 
 // Select many: a checkbox with data-select-all checks those of its form or table, [data-selected] shows how many are,
