@@ -83,8 +83,8 @@ func (b *Broker) storeNow(ctx context.Context, key Key, counts Counts) error {
 	return nil
 }
 
-// superseded reports whether another broker has stored a link since that was generated later, or has deleted this very one:
-// whether it was stored may have been in doubt.
+// superseded reports whether the store has this link after all, as another broker may have changed it since, or a later one, or
+// another broker has deleted it.
 func (b *Broker) superseded(ctx context.Context, link Link) (bool, error) {
 	if b.leaser == nil {
 		return false, nil
@@ -93,5 +93,5 @@ func (b *Broker) superseded(ctx context.Context, link Link) (bool, error) {
 	if errors.Is(err, NotFound) {
 		return b.wasDeleted(ctx, link)
 	}
-	return stored.GeneratedAt.After(link.GeneratedAt), err
+	return err == nil && !stored.GeneratedAt.Before(link.GeneratedAt), err
 }

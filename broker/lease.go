@@ -12,6 +12,11 @@ type Leaser interface {
 	// of Code StoreFailed: the store cannot be asked, so nobody knows.
 	Lease(ctx context.Context, name string) (Turn, error)
 
+	// PutNote leaves a note under a name for which nobody takes turns, in place of an earlier one. NoteOf gives it, and an empty
+	// one where there is none.
+	PutNote(ctx context.Context, name string, note Note) error
+	NoteOf(ctx context.Context, name string) (Note, error)
+
 	// CurrentLink finds a link as LinkStore's Link does, past whatever this broker remembers of it.
 	CurrentLink(ctx context.Context, key Key) (Link, error)
 
@@ -34,7 +39,8 @@ type Turn struct {
 	// Note is what the last holder has left behind. Without one somebody else has the turn.
 	Note Note
 
-	// Over is closed when asking again makes sense, which is when the turn was left, or has ended, or nobody knows.
+	// Over is closed when asking again makes sense, which is when the turn was left, or has ended, or nobody knows. Nil beside a
+	// note, for whose end nobody waits.
 	Over <-chan struct{}
 }
 

@@ -148,7 +148,7 @@ func (l *ledger) reserveBlock(ctx context.Context, day string) error {
 	block := l.nextBlock(reserved)
 	l.mu.Unlock()
 
-	granted, total, err := l.reserveAtLeast(ctx, day, block, reserved)
+	granted, total, err := l.store.ReserveQuota(ctx, l.account, day, block, l.limit)
 
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -165,17 +165,6 @@ func (l *ledger) reserveBlock(ctx context.Context, day string) error {
 	l.left += granted
 	l.reserved = total
 	return nil
-}
-
-// reserveAtLeast reserves a block on top of what is known to be reserved. A store that knows of less has lost something, as a
-// replica may that took over, or a server that came back without its file: what it has lost may be spent. It also knows of
-// less where another broker on it has given units back; these are lost to the day then.
-func (l *ledger) reserveAtLeast(ctx context.Context, day string, block, known int64) (granted, total int64, err error) {
-	granted, total, err = l.store.ReserveQuota(ctx, l.account, day, block, l.limit)
-	if lost := known - (total - granted); err == nil && lost > 0 {
-		_, total, err = l.store.ReserveQuota(ctx, l.account, day, lost, l.limit)
-	}
-	return granted, total, err
 }
 
 // refund gives the unit back: it was certainly not spent.

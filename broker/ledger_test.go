@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"linkbroker/broker"
-	"linkbroker/cache"
 )
 
 func TestTheQuotaIsSpentToTheLastUnitAndNoFurther(t *testing.T) {
@@ -177,22 +176,6 @@ func TestAfterARestoreHalfTheDayCountsAsSpent(t *testing.T) {
 		}
 		if w.called() != 50 {
 			t.Errorf("%d calls, want the other 50", w.called())
-		}
-	})
-}
-
-func TestUnitsThatTheStoreHasLostAreNotSpentAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, &wechat{}, func(app *broker.App) { app.DailyQuota, app.Rate = 300, 1e6 })
-		for i := range 200 {
-			r.get(t, numberedQuery(i), broker.Miss)
-		}
-		r.store.Store = cache.NewMemory() // as if it had come back without its file
-		for i := range 300 {
-			_, _ = r.Get(t.Context(), numberedQuery(1000+i))
-		}
-		if calls := r.wechat.called(); calls > 300 {
-			t.Errorf("%d calls of 300 units", calls)
 		}
 	})
 }

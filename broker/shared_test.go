@@ -102,6 +102,28 @@ func (s *shared) lose(name string) {
 	s.leave(name, t, broker.Note{})
 }
 
+func (m *member) PutNote(_ context.Context, name string, note broker.Note) error {
+	if m.away.Load() {
+		return errDisk
+	}
+	m.shared.mu.Lock()
+	defer m.shared.mu.Unlock()
+	m.shared.turns[name] = &sharedTurn{note: note, end: time.Now().Add(note.Life)}
+	return nil
+}
+
+func (m *member) NoteOf(_ context.Context, name string) (broker.Note, error) {
+	if m.away.Load() {
+		return broker.Note{}, errDisk
+	}
+	m.shared.mu.Lock()
+	defer m.shared.mu.Unlock()
+	if t := m.shared.turns[name]; t != nil && time.Until(t.end) > 0 {
+		return t.note, nil
+	}
+	return broker.Note{}, nil
+}
+
 func (m *member) CurrentLink(ctx context.Context, key broker.Key) (broker.Link, error) {
 	return m.Link(ctx, key)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"sync"
 	"time"
 )
 
@@ -17,25 +18,27 @@ func (b *Broker) inTurn(ctx context.Context, w want, urgent <-chan struct{}, fly
 	if b.leaser == nil || w.app.NeverShare {
 		return fly()
 	}
+	quiet := func() {}
 	if w.purpose != Interactive { // before the turn is taken: at another broker somebody may wait for it
 		leave, err := w.app.pace.waitForQuiet(ctx, b.clock, urgent)
 		if err != nil {
 			return result{}, err
 		}
-		leave()
+		quiet = sync.OnceFunc(leave)
 	}
 	for {
 		turn, err := b.leaser.Lease(ctx, w.key.String())
+		quiet()
 		switch {
+		case err != nil && ctx.Err() != nil:
+			return result{}, Errorf(Unavailable, "no answer within the deadline: %w", ctx.Err())
 		case b.goesAlone(w.purpose, err):
 			b.policy.Observe(Event{Name: WentAlone, App: w.app.ID, Err: err})
 			return fly()
 		case err != nil:
 			return result{}, err
 		case turn.Leave != nil:
-			r, err := fly()
-			b.leave(ctx, turn, r, b.refusals.note(w.key, b.clock()))
-			return r, err
+			return b.inHand(ctx, w, turn, fly)
 		case turn.Note.Text != nil:
 			return result{}, b.refusedElsewhere(w.key, turn.Note)
 		}
@@ -48,6 +51,12 @@ func (b *Broker) inTurn(ctx context.Context, w want, urgent <-chan struct{}, fly
 			return result{link: link, found: true, stored: true}, nil
 		}
 	}
+}
+
+// inHand runs a flight with its turn in hand, and gives that back also where the flight panics.
+func (b *Broker) inHand(ctx context.Context, w want, turn Turn, fly func() (result, error)) (r result, err error) {
+	defer func() { b.leave(ctx, turn, r, b.refusals.note(w.key, b.clock())) }()
+	return fly()
 }
 
 // goesAlone reports whether an error of the store's leaves it to this broker to have a link generated, for somebody who waits.

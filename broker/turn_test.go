@@ -194,6 +194,70 @@ func TestALinkWhoseStoringWasInDoubtStaysDeleted(t *testing.T) {
 	})
 }
 
+func TestADeletedLinkStaysDeletedThoughItWasRenewedBetween(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, brokers := fellows(t, 2, &wechat{}, nil)
+		one, other := brokers[0], brokers[1]
+		one.member.beforePut = func(context.Context) error { return errDisk } // though it was written
+		link := one.get(t, query("a=1"), broker.Miss).Link
+		if err := store.PutLink(t.Context(), link); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		one.member.beforePut = nil
+		time.Sleep(time.Second)
+		if _, err := other.Renew(t.Context(), link.Key); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if err := other.Delete(t.Context(), link.Key); err != nil {
+			t.Fatal(err)
+		}
+		if counts, err := one.Flush(t.Context()); err != nil || counts["stored"] != 0 {
+			t.Errorf("flushed %v, %v", counts, err)
+		}
+		if back, err := other.Link(t.Context(), link.Key); !errors.Is(err, broker.NotFound) {
+			t.Errorf("the deleted target has %s again", back.URL)
+		}
+	})
+}
+
+func TestACorrectedEndStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, brokers := fellows(t, 2, &wechat{}, nil)
+		one, other := brokers[0], brokers[1]
+		one.member.beforePut = func(context.Context) error { return errDisk } // though it was written
+		corrected := one.get(t, query("a=1"), broker.Miss).Link
+		corrected.ExpiresAt = time.Now().Add(time.Minute).UTC().Truncate(time.Second) // as the other broker is told by WeChat
+		if err := store.PutLink(t.Context(), corrected); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		one.member.beforePut = nil
+		if _, err := one.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if back, err := other.Link(t.Context(), corrected.Key); err != nil || !back.ExpiresAt.Equal(corrected.ExpiresAt) {
+			t.Errorf("it ended at %v, and now at %v: %v", corrected.ExpiresAt, back.ExpiresAt, err)
+		}
+	})
+}
+
+func TestAPanicGivesTheTurnBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &wechat{answer: func(call int, _ broker.Target) error {
+			if call == 1 {
+				panic("out of order")
+			}
+			return nil
+		}}
+		_, brokers := fellows(t, 2, w, nil)
+		brokers[0].fails(t, query("a=1"), broker.Internal)
+		synctest.Wait()
+		brokers[1].get(t, query("a=1"), broker.Miss)
+	})
+}
+
 func TestADeletionWaitsForTheOtherBrokersGeneration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, brokers := fellows(t, 2, &wechat{takes: time.Second}, nil)

@@ -144,3 +144,13 @@ func NewMigration(from, to Movable, bite int, progress func(Progress)) *Migratio
 
 // RedisRecords gives a store in Redis as it is moved.
 func RedisRecords(r *Redis) *redisRecords { return newRedisRecords(r) }
+
+// Day gives the record of a day as it is kept.
+func (r *Redis) Day(ctx context.Context, account, day string) ([]byte, error) {
+	return r.readDay(ctx, account, day)
+}
+
+// SetDay puts one back.
+func (r *Redis) SetDay(ctx context.Context, account, day string, record []byte) error {
+	return r.do(ctx, r.client.B().Hset().Key(r.ledger(account)).FieldValue().FieldValue(day, string(record)).Build()).Error()
+}

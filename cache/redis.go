@@ -84,6 +84,7 @@ type Redis struct {
 	damaged  atomic.Int64
 	purgeAt  atomic.Int64  // the shard at which the next purge begins
 	waiting  chan struct{} // as many as wait for replicas
+	grants   grants
 
 	crew
 }
@@ -99,7 +100,7 @@ func openRedis(ctx context.Context, url string, opts Options) (*Redis, error) {
 	}
 	r := &Redis{
 		prefix: place.prefix + ":", replicas: place.replicas, patience: place.timeout, clock: opts.Clock, log: opts.Logger,
-		waiting: make(chan struct{}, waitingAtOnce),
+		waiting: make(chan struct{}, waitingAtOnce), grants: newGrants(),
 	}
 	r.crew = newCrew(r.prefix, redisPace(r.patience))
 	if err := r.connect(place); err != nil {
@@ -201,9 +202,21 @@ func newScript(text string) script {
 
 // run has Redis run a script, which it is told once.
 func (r *Redis) run(ctx context.Context, s script, keys, args []string) rueidis.RedisResult {
-	result := r.write(ctx, r.client.B().Evalsha().Sha1(s.sha).Numkeys(int64(len(keys))).Key(keys...).Arg(args...).Build())
+	return r.runBy(ctx, r.write, s, keys, args)
+}
+
+// runPassing has Redis run a script for what lasts some seconds. It waits for no replica: what a failover loses of that costs a call
+// at most, and where there is no replica turns must go on.
+func (r *Redis) runPassing(ctx context.Context, s script, keys, args []string) rueidis.RedisResult {
+	return r.runBy(ctx, r.do, s, keys, args)
+}
+
+type doer func(context.Context, rueidis.Completed) rueidis.RedisResult
+
+func (r *Redis) runBy(ctx context.Context, do doer, s script, keys, args []string) rueidis.RedisResult {
+	result := do(ctx, r.client.B().Evalsha().Sha1(s.sha).Numkeys(int64(len(keys))).Key(keys...).Arg(args...).Build())
 	if unknownScript(result) {
-		return r.write(ctx, r.client.B().Eval().Script(s.text).Numkeys(int64(len(keys))).Key(keys...).Arg(args...).Build())
+		return do(ctx, r.client.B().Eval().Script(s.text).Numkeys(int64(len(keys))).Key(keys...).Arg(args...).Build())
 	}
 	return result
 }

@@ -22,7 +22,9 @@ type crew struct {
 	health  *health
 	work    gate // who is inside may use the client
 	once    sync.Once
-	closing chan struct{}
+
+	abandoned chan struct{} // as many turns as are being given back
+	closing   chan struct{}
 }
 
 // pace is how fast things go.
@@ -49,6 +51,7 @@ func newCrew(prefix string, pace pace) crew {
 	waiters := newWaiters(mostWaiters)
 	return crew{
 		name: rand.Text(), pace: pace, waiters: waiters, watch: newWatch(prefix, waiters), closing: make(chan struct{}),
+		abandoned: make(chan struct{}, abandonedAtOnce),
 	}
 }
 
@@ -63,6 +66,9 @@ func (r *Redis) connect(place redisPlace) error {
 	if err := r.connectWriter(place); err != nil {
 		client.Close()
 		return failed("connecting to Redis", unsecret(err, place))
+	}
+	if r.replicas > 0 && client.Mode() != rueidis.ClientModeCluster { // of which each node has its own
+		r.health.short = r.shortOf
 	}
 	return nil
 }
@@ -88,7 +94,7 @@ func (r *Redis) lookAfter() {
 			unsure = true
 		}
 		if unsure && r.health.worst.Load() == int32(well) {
-			unsure = !r.foundLayout()
+			unsure = !r.foundLayout() || r.restoreGrants(context.Background()) != nil
 		}
 		select {
 		case <-r.closing:

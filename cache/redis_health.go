@@ -73,6 +73,7 @@ type health struct {
 	clock  broker.Clock
 	log    *slog.Logger
 	kick   signal
+	short  func(context.Context) error // says that there are fewer replicas than writes wait for; nil = they wait for none
 }
 
 // newHealth looks after a client. What is wrong shows with the first look.
@@ -132,7 +133,13 @@ func (h *health) look(ctx context.Context, back func()) bool {
 	for i := range found {
 		h.parts[i].Store(int32(found[i]))
 	}
-	h.settle(slices.Max(found), failure)
+	state := slices.Max(found)
+	if state == well && h.short != nil {
+		if failure = h.short(ctx); failure != nil {
+			state = readOnly
+		}
+	}
+	h.settle(state, failure)
 	return woken
 }
 

@@ -58,7 +58,7 @@ func (r *Redis) Lease(ctx context.Context, name string) (broker.Turn, error) {
 	h := &holder{r: r, key: r.turnKey(name), held: turnHeld + rand.Text(), left: make(chan struct{}), lost: make(chan struct{})}
 	place := r.waiters.expect(h.key)
 	end := time.NewTimer(r.pace.ownLife())
-	answer, err := r.run(ctx, takeTurn, []string{h.key}, []string{h.held, millis(r.pace.turn)}).ToArray()
+	answer, err := r.runPassing(ctx, takeTurn, []string{h.key}, []string{h.held, millis(r.pace.turn)}).ToArray()
 	switch {
 	case rueidis.IsRedisNil(err):
 		r.waiters.forgo(h.key, place)
@@ -70,7 +70,7 @@ func (r *Redis) Lease(ctx context.Context, name string) (broker.Turn, error) {
 		end.Stop()
 		r.waiters.forgo(h.key, place)
 		if !errors.Is(err, errAway) { // which is said before anything is sent
-			r.background(h.abandon)
+			r.abandon(h)
 		}
 		return broker.Turn{}, failed("taking a turn", err)
 	}
@@ -79,15 +79,38 @@ func (r *Redis) Lease(ctx context.Context, name string) (broker.Turn, error) {
 }
 
 // waitTurn reads what is in the way of a turn.
-func (r *Redis) waitTurn(key string, p *place, answer []rueidis.RedisMessage) (turn broker.Turn, err error) {
+func (r *Redis) waitTurn(key string, p *place, answer []rueidis.RedisMessage) (broker.Turn, error) {
 	held, _ := answer[0].ToString()
 	left, _ := answer[1].AsInt64()
 	bound := time.Duration(max(left, 1)) * time.Millisecond
-	turn.Over = r.waiters.wait(key, p, bound)
 	if text, is := cutKind(held, turnNote); is {
-		turn.Note = broker.Note{Text: []byte(text), Life: bound}
+		r.waiters.forgo(key, p) // nobody waits for the end of a note
+		return broker.Turn{Note: broker.Note{Text: []byte(text), Life: bound}}, nil
 	}
-	return turn, nil
+	return broker.Turn{Over: r.waiters.wait(key, p, bound)}, nil
+}
+
+// PutNote leaves a note under a name.
+func (r *Redis) PutNote(ctx context.Context, name string, note broker.Note) error {
+	set := r.client.B().Set().Key(r.turnKey(name)).Value(turnNote + string(note.Text)).PxMilliseconds(max(note.Life.Milliseconds(), 1)).Build()
+	return failed("leaving a note", r.write(ctx, set).Error())
+}
+
+// NoteOf gives what was left under a name.
+func (r *Redis) NoteOf(ctx context.Context, name string) (broker.Note, error) {
+	results := r.doAll(ctx, []rueidis.Completed{
+		r.client.B().Get().Key(r.turnKey(name)).Build(), r.client.B().Pttl().Key(r.turnKey(name)).Build(),
+	})
+	kept, err := found(results[0])
+	if err != nil {
+		return broker.Note{}, failed("reading a note", err)
+	}
+	text, is := cutKind(string(kept), turnNote)
+	left, err := results[1].AsInt64()
+	if !is || err != nil {
+		return broker.Note{}, failed("reading a note", err)
+	}
+	return broker.Note{Text: []byte(text), Life: time.Duration(max(left, 0)) * time.Millisecond}, nil
 }
 
 func cutKind(held, kind string) (string, bool) {
@@ -157,12 +180,26 @@ func (h *holder) keep(end *time.Timer) {
 func (h *holder) renew() (bool, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), h.r.pace.renewal/2)
 	defer cancel()
-	return h.r.run(ctx, renewTurn, []string{h.key}, []string{h.held, millis(h.r.pace.turn)}).AsBool()
+	return h.r.runPassing(ctx, renewTurn, []string{h.key}, []string{h.held, millis(h.r.pace.turn)}).AsBool()
 }
+
+// abandonedAtOnce bounds how many turns are given back that nobody said were taken. Further ones end by themselves.
+const abandonedAtOnce = 1 << 10
 
 // abandon gives back a turn that may have been taken though nobody said so: what a server that stood still had been sent, it
 // does once it goes on, and everybody would wait for the turn's end.
-func (h *holder) abandon() {
+func (r *Redis) abandon(h *holder) {
+	select {
+	case r.abandoned <- struct{}{}:
+	default:
+		return
+	}
+	if !r.background(func() { h.giveUp(); <-r.abandoned }) {
+		<-r.abandoned
+	}
+}
+
+func (h *holder) giveUp() {
 	again := time.NewTicker(h.r.pace.probe)
 	defer again.Stop()
 	for {
@@ -190,5 +227,5 @@ func (h *holder) give(ctx context.Context, note broker.Note) error {
 	if len(note.Text) == 0 {
 		note.Life = 0
 	}
-	return h.r.run(ctx, leaveTurn, []string{h.key}, []string{h.held, turnNote + string(note.Text), millis(max(note.Life, 0))}).Error()
+	return h.r.runPassing(ctx, leaveTurn, []string{h.key}, []string{h.held, turnNote + string(note.Text), millis(max(note.Life, 0))}).Error()
 }

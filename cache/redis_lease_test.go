@@ -61,6 +61,10 @@ func asksUntil(t *testing.T, r *cache.Redis, name string) broker.Turn {
 		if turn.Leave != nil {
 			return turn
 		}
+		if turn.Note.Text != nil {
+			<-time.After(turn.Note.Life)
+			continue
+		}
 		closesWithin(t, "the end of "+name, turn.Over, 10*time.Second)
 	}
 }

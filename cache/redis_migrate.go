@@ -171,10 +171,18 @@ func (r *redisRecords) ledgerRecords(ctx context.Context, place []byte, about in
 	days, err := r.hashes(ctx, accounts, r.ledger)
 	for i, account := range accounts {
 		for day, value := range days[i] {
-			page = append(page, record{ledgerKey(account, day), []byte(value)})
+			page = append(page, ledgerRecord(ledgerKey(account, day), []byte(value)))
 		}
 	}
 	return page, next, err
+}
+
+// ledgerRecord is the count of a day, whoever has reserved it. A damaged one is moved as it is.
+func ledgerRecord(key, value []byte) record {
+	if parts, err := decodeParts(key, value); err == nil {
+		value = encodeCount(key, parts.sum())
+	}
+	return record{key, value}
 }
 
 // hashes gives whole hashes, in the order of their names, or none.

@@ -31,6 +31,22 @@ func (r *Redis) connectWriter(place redisPlace) (err error) {
 	return err
 }
 
+// shortOf says that fewer replicas are there than a write waits for. On a connection with no writes under way WAIT counts them.
+func (r *Redis) shortOf(ctx context.Context) error {
+	wait := r.client.B().Wait().Numreplicas(r.replicas).Timeout(r.pace.probe.Milliseconds() / 2).Build()
+	return r.writer.Dedicated(func(own rueidis.DedicatedClient) error {
+		have, err := own.Do(ctx, wait).AsInt64()
+		if err == nil && have < r.replicas {
+			err = fewReplicas(have, r.replicas)
+		}
+		return err
+	})
+}
+
+func fewReplicas(have, want int64) error {
+	return fmt.Errorf("only %d of %d replicas have it", have, want)
+}
+
 // write runs a command that changes something, and waits until the replicas that are asked for have it.
 func (r *Redis) write(ctx context.Context, cmd rueidis.Completed) rueidis.RedisResult {
 	return r.writeAll(ctx, []rueidis.Completed{cmd})[0]
@@ -107,7 +123,7 @@ func (r *Redis) writeAndWait(ctx context.Context, commands []rueidis.Completed) 
 	r.health.heard(results[0].Error())
 	have, err := waited.AsInt64()
 	if err == nil && have < r.replicas {
-		err = fmt.Errorf("only %d of %d replicas have it", have, r.replicas)
+		err = fewReplicas(have, r.replicas)
 	}
 	for i := range results {
 		if err != nil && results[i].Error() == nil {

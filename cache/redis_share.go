@@ -14,6 +14,6 @@ return redis.call('ZCARD', KEYS[1])`)
 // Share says that this broker uses something, and how many do.
 func (r *Redis) Share(ctx context.Context, name string) (brokers int, err error) {
 	key := r.key(redisUsers, "{"+name+"}")
-	n, err := r.run(ctx, shareUse, []string{key}, []string{r.name, millis(r.pace.share)}).AsInt64()
+	n, err := r.runPassing(ctx, shareUse, []string{key}, []string{r.name, millis(r.pace.share)}).AsInt64()
 	return int(n), failed("counting who shares", err)
 }

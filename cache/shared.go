@@ -21,6 +21,16 @@ func (s shared) Lease(ctx context.Context, name string) (broker.Turn, error) {
 	return s.redis.Lease(ctx, name)
 }
 
+// PutNote leaves a note under a name.
+func (s shared) PutNote(ctx context.Context, name string, note broker.Note) error {
+	return s.redis.PutNote(ctx, name, note)
+}
+
+// NoteOf gives what was left under a name.
+func (s shared) NoteOf(ctx context.Context, name string) (broker.Note, error) {
+	return s.redis.NoteOf(ctx, name)
+}
+
 // Share says that this broker uses something.
 func (s shared) Share(ctx context.Context, name string) (brokers int, err error) {
 	return s.redis.Share(ctx, name)
