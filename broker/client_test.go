@@ -607,3 +607,26 @@ func TestNobodyHasNoKey(t *testing.T) {
 		t.Errorf("a token under no key: %v, %v", client, err)
 	}
 }
+
+func TestBrokersFollowTheFirstWhoseStoreHasLostItsKey(t *testing.T) {
+	store := &moody{Store: cache.NewMemory()}
+	clients := openClients(t, store, configured("shop", shopKey))
+	shop, _ := clients.ByName("shop")
+	now := time.Unix(1000, 0)
+	one, err := broker.OpenTokens(t.Context(), store, clients)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store.Store = cache.NewMemory() // as if it had come back without its file
+	restarted, err := broker.OpenTokens(t.Context(), store, clients)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := one.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	token := restarted.Sign(shop, broker.DigestKey(shopKey), appid, now)
+	if client, app, err := one.Check(token, now); err != nil || client.Name != "shop" || app != appid {
+		t.Errorf("another broker's token is for %v, %q, %v", client, app, err)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -24,8 +25,9 @@ const tokenKeyName = "token-key"
 // Tokens signs and checks broker tokens: what the facade hands out where WeChat hands out an access_token, because
 // SDKs ask for one before they ask for a link. It names a client and an app and dies with the client's key.
 type Tokens struct {
-	key     []byte
+	store   BlobStore
 	clients *Clients
+	key     atomic.Pointer[[]byte]
 }
 
 // OpenTokens reads the signing key from the store and makes it on the first start.
@@ -39,7 +41,19 @@ func OpenTokens(ctx context.Context, store BlobStore, clients *Clients) (*Tokens
 	if err != nil {
 		return nil, err
 	}
-	return &Tokens{key: key, clients: clients}, nil
+	t := &Tokens{store: store, clients: clients}
+	t.key.Store(&key)
+	return t, nil
+}
+
+// Refresh takes the signing key over that the store has by now, and stores the present one where it has none: of several brokers
+// on a store that has lost its key, all follow the first.
+func (t *Tokens) Refresh(ctx context.Context) error {
+	key, err := t.store.AddBlob(ctx, tokenKeyName, *t.key.Load())
+	if err == nil {
+		t.key.Store(&key)
+	}
+	return err
 }
 
 // IsToken reports whether a credential has the form of a broker token.
@@ -83,7 +97,7 @@ func (t *Tokens) Check(token string, now time.Time) (*Client, string, error) {
 // mac covers the digest of the key the token was asked for with, which the token itself does not carry: it dies
 // with that key.
 func (t *Tokens) mac(key KeyDigest, payload []byte) []byte {
-	h := hmac.New(sha256.New, t.key)
+	h := hmac.New(sha256.New, *t.key.Load())
 	h.Write(key[:])
 	h.Write(payload)
 	return h.Sum(nil)

@@ -122,15 +122,26 @@ func (r *Redis) foundLayout() bool {
 	return true
 }
 
-// watchClients calls back after each change of a client by whomever, and when one may have been missed.
-func (r *Redis) watchClients(changed func()) {
+// watchClients calls back after each change of a client by whomever, when one may have been missed, and again a while after it
+// could not be taken over.
+func (r *Redis) watchClients(changed func() error) {
 	r.background(func() {
 		for {
 			select {
 			case <-r.closing:
 				return
 			case <-r.watch.clients:
-				changed()
+			}
+			if changed() == nil {
+				continue
+			}
+			r.watch.clients.give()
+			pause := time.NewTimer(r.pace.renewal)
+			select {
+			case <-r.closing:
+				pause.Stop()
+				return
+			case <-pause.C:
 			}
 		}
 	})

@@ -64,8 +64,8 @@ func (s *Store) Health() Health {
 }
 
 // WatchClients has changed called once another broker has changed a client, and when that may have been missed. It may be called for
-// nothing. Nothing is changed in a store that only one broker has.
-func (s *Store) WatchClients(changed func()) {
+// nothing, and is called again a second after it has failed. Nothing is changed in a store that only one broker has.
+func (s *Store) WatchClients(changed func() error) {
 	if s.redis != nil {
 		s.redis.watchClients(changed)
 	}

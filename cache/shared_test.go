@@ -391,16 +391,17 @@ func TestClientsAreWatched(t *testing.T) {
 	net := startProxy(t, server.addr)
 	a, b := openShared(t, server.url()), openShared(t, net.url())
 	var names atomic.Pointer[[]string]
-	b.WatchClients(func() {
+	b.WatchClients(func() error {
 		clients, err := b.ListClients(context.Background())
 		if err != nil {
-			return
+			return err
 		}
 		var found []string
 		for _, client := range clients {
 			found = append(found, client.Name)
 		}
 		names.Store(&found)
+		return nil
 	})
 	knows := func(want ...string) func() bool {
 		return func() bool {

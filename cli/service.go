@@ -29,6 +29,7 @@ type service struct {
 	wechat  *wechat.Client
 	broker  *broker.Broker
 	clients *broker.Clients
+	tokens  *broker.Tokens
 	upkeep  *jobs.Runner
 	public  *front
 	admin   *front
@@ -63,7 +64,7 @@ func newService(ctx context.Context, settings *Settings, store *cache.Store, log
 	}
 	warnings := newWarnings(time.Now)
 	logger = slog.New(slog.NewMultiHandler(logger.Handler(), warnings))
-	s := &service{logger: logger, store: store, clients: clients, running: cfg, batches: handlers.NewBatchDesk(cfg.dataFolder()), started: time.Now()}
+	s := &service{logger: logger, store: store, clients: clients, tokens: tokens, running: cfg, batches: handlers.NewBatchDesk(cfg.dataFolder()), started: time.Now()}
 	s.limits.Store(cfg.Limits.limits())
 	s.atStart = settings.rows()
 	s.settings.Store(&s.atStart)
