@@ -3,8 +3,10 @@ package cache
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,7 +29,7 @@ const (
 )
 
 // redisSettings are those of a URL that are ours; what else may stand in one is rueidis'.
-var redisSettings = []string{"prefix", "replicas", "timeout", "addr", "master_set", "skip_verify", "db"}
+var redisSettings = []string{"prefix", "replicas", "timeout", "addr", "master_set", "db"}
 
 var redisPrefixForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,32}$`)
 
@@ -43,11 +45,18 @@ var redisPrefixForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,32}$`)
 // No error repeats anything of the URL: where a password is not escaped, any part may be one of it.
 func parseRedisURL(text string) (redisPlace, error) {
 	u, err := url.Parse(text)
-	if err != nil {
+	if err != nil || u.Fragment != "" {
 		return redisPlace{}, errors.New("the store's URL cannot be read: is something in the password to be escaped, as in %40 for @?")
 	}
+	if err := checkAuthority(u); err != nil {
+		return redisPlace{}, err
+	}
+	settings, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return redisPlace{}, errors.New("the settings behind the ? of the store's URL cannot be read")
+	}
 	place := redisPlace{prefix: redisPrefix, timeout: redisTimeout}
-	for name, values := range u.Query() {
+	for name, values := range settings {
 		if err := place.set(name, values); err != nil {
 			return redisPlace{}, err
 		}
@@ -58,8 +67,33 @@ func parseRedisURL(text string) (redisPlace, error) {
 	return place, nil
 }
 
+// checkAuthority refuses a password that stands where a user's name is expected, and from where it would be shown.
+func checkAuthority(u *url.URL) error {
+	if u.Hostname() == "" {
+		return errors.New("the store's URL names no host: it is redis://user:password@host:port/database")
+	}
+	if u.User != nil {
+		if password, _ := u.User.Password(); password == "" {
+			return errors.New("the store's URL has a user without a password: a password goes behind a colon: redis://:password@host")
+		}
+	}
+	return nil
+}
+
+// checkAddr reads the address of a further server, which has no user and no password of its own.
+func checkAddr(addr string) error {
+	host, port, err := net.SplitHostPort(addr)
+	if _, notPort := strconv.ParseUint(port, 10, 16); err != nil || notPort != nil || host == "" || strings.ContainsAny(host, "@/") {
+		return errors.New("the store's addr is host:port of a further server; user and password stand before the first host and hold for all")
+	}
+	return nil
+}
+
 func (p *redisPlace) set(name string, values []string) (err error) {
-	value := values[len(values)-1]
+	if len(values) > 1 && name != "addr" && slices.Contains(redisSettings, name) {
+		return fmt.Errorf("the store's %s is given twice", name)
+	}
+	value := values[0]
 	switch name {
 	case "prefix":
 		if p.prefix = value; !redisPrefixForm.MatchString(value) {
@@ -73,7 +107,19 @@ func (p *redisPlace) set(name string, values []string) (err error) {
 		if p.timeout, err = time.ParseDuration(value); err != nil || p.timeout < 10*time.Millisecond || p.timeout > time.Minute {
 			return errors.New("the store's timeout is how long one command may take, from 10ms to 1m")
 		}
-	case "addr", "master_set", "skip_verify", "db":
+	case "addr":
+		for _, addr := range values {
+			if err := checkAddr(addr); err != nil {
+				return err
+			}
+		}
+	case "master_set":
+		if value == "" {
+			return errors.New("the store's master_set is empty: it is the name under which Sentinels watch the server")
+		}
+	case "skip_verify":
+		return errors.New("the store's skip_verify cannot be had: a certificate is always checked. SSL_CERT_FILE names the authorities")
+	case "db":
 	default:
 		return fmt.Errorf("the store's URL has a setting that is not known: known are %s", strings.Join(redisSettings, ", "))
 	}

@@ -24,10 +24,59 @@ func leastRights(t *testing.T) string {
 
 func startWithRules(t *testing.T, rules string) (url string) {
 	t.Helper()
+	return fmt.Sprintf("redis://linkbroker:PASSWORD@%s?", serverWithRules(t, rules).addr)
+}
+
+func serverWithRules(t *testing.T, rules string) *redisServer {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "users.acl")
 	noErr(t, os.WriteFile(path, []byte(rules), 0o600))
 	redisBinary(t)
-	return fmt.Sprintf("redis://linkbroker:PASSWORD@%s?", startRedis(t, "--aclfile", path).addr)
+	s := &redisServer{addr: freeAddr(t), dir: t.TempDir(), args: []string{"--aclfile", path}, user: "health"}
+	t.Cleanup(s.kill)
+	s.start(t)
+	return s
+}
+
+// TestTheRightsOfTheACLFileLetAServerReadItsFile starts a server again: it reads what it has written as the user default, and leaves
+// out whatever that one may not do.
+func TestTheRightsOfTheACLFileLetAServerReadItsFile(t *testing.T) {
+	t.Parallel()
+	server := serverWithRules(t, leastRights(t))
+	url := ownURL(t, fmt.Sprintf("redis://linkbroker:PASSWORD@%s?", server.addr))
+	r := openRedis(t, url)
+	var links []broker.Link
+	for n := range 20 {
+		links = append(links, numbered(n))
+	}
+	put(t, r, links...)
+	_, _, err := r.ReserveQuota(t.Context(), "wx1", "2026-03-01", 7, 10)
+	noErr(t, err)
+	noErr(t, r.Close())
+	<-time.After(1100 * time.Millisecond) // appendfsync everysec
+	server.kill()
+	server.start(t)
+	r = openRedis(t, url)
+	for _, link := range links {
+		wantLink(t, r, link)
+	}
+	if spent, err := r.ReservedQuota(t.Context(), "wx1", "2026-03-01"); err != nil || spent != 7 {
+		t.Errorf("of the quota %d units are known, %v", spent, err)
+	}
+}
+
+// TestNobodyLogsInBesides tries what whoever reaches the server's port may try.
+func TestNobodyLogsInBesides(t *testing.T) {
+	t.Parallel()
+	server := serverWithRules(t, leastRights(t))
+	for _, user := range []string{"", "health", "default", "admin"} {
+		server.user = user
+		for _, command := range []string{"GET x", "CONFIG GET dir", "KEYS *", "FLUSHALL", "SHUTDOWN", "ACL LIST"} {
+			if answer, err := server.ask(command); err != nil || !strings.HasPrefix(answer, "-NO") {
+				t.Errorf("user %q is answered %q with %q, %v", user, command, answer, err)
+			}
+		}
+	}
 }
 
 // TestTheRightsOfTheACLFileDo runs all that a store does as the user of deploy/users.acl, and sees that it needs each right: but
@@ -65,9 +114,9 @@ func TestTheRightsOfTheACLFileDoInACluster(t *testing.T) {
 	t.Parallel()
 	redisBinary(t)
 	t.Cleanup(func() { <-time.After(5100 * time.Millisecond) }) // so long rueidis keeps connections that it has replaced
-	_, user, _ := strings.Cut(strings.TrimSpace(leastRights(t)), "\n")
+	_, user, _ := strings.Cut(strings.TrimSpace(leastRights(t)), "user linkbroker ")
 	path := filepath.Join(t.TempDir(), "users.acl")
-	rules := "user default on nopass ~* &* +@all\n" + user + " +cluster|slots +cluster|shards +asking\n"
+	rules := "user default on nopass ~* &* +@all\nuser linkbroker " + user + " +cluster|slots +cluster|shards +asking\n"
 	noErr(t, os.WriteFile(path, []byte(rules), 0o600))
 	url := startCluster(t, func(t testing.TB, args ...string) *redisServer {
 		return startRedis(t, append(args, "--aclfile", path)...)

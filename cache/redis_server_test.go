@@ -20,6 +20,7 @@ type redisServer struct {
 	addr string
 	dir  string
 	args []string
+	user string // who asks, by any password; empty = nobody logs in
 	cmd  *exec.Cmd
 }
 
@@ -102,10 +103,18 @@ func (s *redisServer) ask(words ...string) (string, error) {
 	}
 	defer func() { _ = conn.Close() }()
 	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	answer := bufio.NewReader(conn)
+	if s.user != "" {
+		if _, err := fmt.Fprintf(conn, "AUTH %s x\r\n", s.user); err != nil {
+			return "", err
+		}
+		if _, err := answer.ReadString('\n'); err != nil { // who is not let in asks as nobody
+			return "", err
+		}
+	}
 	if _, err := fmt.Fprintf(conn, "%s\r\n", strings.Join(words, " ")); err != nil {
 		return "", err
 	}
-	answer := bufio.NewReader(conn)
 	line, err := answer.ReadString('\n')
 	line = strings.TrimSpace(line)
 	size, isText := strings.CutPrefix(line, "$")

@@ -130,7 +130,7 @@ func TestAServerThatForgetsIsWarnedOf(t *testing.T) {
 }
 
 func TestAWriteThatTooFewReplicasHaveHasFailed(t *testing.T) {
-	r := openRedis(t, ownURL(t, sharedPair(t)+"replicas=2&timeout=300ms&"))
+	r := openRedis(t, ownURL(t, strings.Replace(sharedPair(t), "replicas=1", "replicas=2&timeout=300ms", 1)))
 	link := numbered(1)
 	for name, err := range map[string]error{
 		"link":  r.PutLink(t.Context(), link),
@@ -149,6 +149,46 @@ func TestAWriteThatTooFewReplicasHaveHasFailed(t *testing.T) {
 func second2[A, B any](_ A, _ B, err error) error { return err }
 
 func clockAtNoon() time.Time { return noon }
+
+// TestAURLThatMeansSomethingElseIsRefused has passwords in places from which they would be shown, and settings that would be passed
+// over in silence.
+func TestAURLThatMeansSomethingElseIsRefused(t *testing.T) {
+	for url, want := range map[string]string{
+		"redis://SECRETPW@h:6379":                 "redis://:password@host",
+		"redis://SECRETPW:@h:6379":                "redis://:password@host",
+		"redis://h:6379?addr=u:SECRETPW@h2:6379":  "addr",
+		"redis://h:6379?addr=redis://h2:6379":     "addr",
+		"redis://h:6379?addr=":                    "addr",
+		"redis://h:6379?addr=SECRETPW":            "addr",
+		"redis://h:6379?addr=h2:SECRETPW":         "addr",
+		"redis://h:6379?addr=:6379":               "addr",
+		"redis://h:6379?master_set=":              "master_set",
+		"rediss://h:6379?skip_verify=1":           "certificate",
+		"rediss://h:6379?skip_verify":             "certificate",
+		"redis://h:6379?replicas=1&replicas=0":    "twice",
+		"redis://h:6379?prefix=SECRETPW&prefix=b": "twice",
+		"redis://":                                       "host",
+		"redis://:SECRETPW@":                             "host",
+		"redis://:6379":                                  "host",
+		"redis:///0":                                     "host",
+		"redis://h:6379?SECRETPW":                        "not known",
+		"redis://h:6379?prefix=a;timeout=1s":             "cannot be read",
+		"redis://h:6379/0#SECRETPW":                      "escaped",
+		"redis://h:6379?addr=h2:6379&addr=h3:6379":       "",
+		"redis://h:6379?addr=[::1]:6379&master_set=m":    "",
+		"redis://u:p@h/0?prefix=a&replicas=1&timeout=1s": "",
+		"redis://:p@[::1]:6379":                          "",
+		"redis://h":                                      "",
+	} {
+		err := cache.CheckURL(url)
+		switch {
+		case want == "" && err != nil, want != "" && (err == nil || !strings.Contains(err.Error(), want)):
+			t.Errorf("%s: %v, want %q", url, err, want)
+		case err != nil && strings.Contains(err.Error(), "SECRETPW"):
+			t.Errorf("the secret is told: %v", err)
+		}
+	}
+}
 
 // FuzzRedisURL reads URLs that have whatever as a password, escaped by nobody.
 func FuzzRedisURL(f *testing.F) {
@@ -170,7 +210,7 @@ func FuzzRedisURL(f *testing.F) {
 
 // redisComplaints are all that is ever said of a URL.
 func redisComplaints() (all string) {
-	for _, url := range []string{"%zz://", "x://", "redis://?x=1", "redis://?prefix=", "redis://?replicas=x", "redis://?timeout=x"} {
+	for _, url := range []string{"%zz://", "x://", "redis://h?x=1", "redis://h?prefix=", "redis://h?replicas=x", "redis://h?timeout=x"} {
 		all += cache.ParseRedisURL(url).Error() + "\n"
 	}
 	return all

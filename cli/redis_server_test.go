@@ -23,6 +23,7 @@ type redisServer struct {
 	dir    string
 	args   []string
 	master *redisServer // whose replica it starts as; nil = nobody's
+	user   string       // who asks, by any password; empty = nobody logs in
 	cmd    *exec.Cmd
 }
 
@@ -132,10 +133,18 @@ func (s *redisServer) ask(words ...string) (string, error) {
 	}
 	defer func() { _ = conn.Close() }()
 	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	in := bufio.NewReader(conn)
+	if s.user != "" {
+		if _, err := fmt.Fprintf(conn, "AUTH %s x\r\n", s.user); err != nil {
+			return "", err
+		}
+		if _, err := in.ReadString('\n'); err != nil { // who is not let in asks as nobody
+			return "", err
+		}
+	}
 	if _, err := fmt.Fprintf(conn, "%s\r\n", strings.Join(words, " ")); err != nil {
 		return "", err
 	}
-	in := bufio.NewReader(conn)
 	line, err := in.ReadString('\n')
 	if err != nil {
 		return "", err

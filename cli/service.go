@@ -239,7 +239,7 @@ func (s *service) upstreamTokens() []handlers.UpstreamToken {
 // system says for the admin page what runs.
 func (s *service) system() handlers.System {
 	return handlers.System{
-		Store: s.running.Store.String(), StoreBytes: s.store.Size(),
+		Store: s.running.Store.String(), StoreBytes: s.store.Size(), Shared: s.running.Store.shared(),
 		MemoryLinks: s.store.Cached(), MemoryMost: s.running.Cache.MemoryLinks, StartedAt: s.started,
 	}
 }

@@ -25,13 +25,14 @@ type jobView struct {
 	NextStart           time.Time     `json:"next_start,omitzero"`
 	Runs                int           `json:"runs"`
 	Failures            int           `json:"failures"`
+	Elsewhere           bool          `json:"elsewhere,omitzero"` // when it was last due, another broker on the same store ran it
 }
 
 func (a *api) viewJob(s broker.JobStatus) jobView {
 	v := jobView{
 		Name: s.Name, Schedule: s.Schedule, Running: s.Running,
 		LastStart: utc(s.LastStart), LastSeconds: s.LastTook.Seconds(), LastError: s.LastError, LastCounts: s.LastCounts,
-		LastSuccess: utc(s.LastSuccess), NextStart: utc(s.NextStart), Runs: s.Runs, Failures: s.Failures,
+		LastSuccess: utc(s.LastSuccess), NextStart: utc(s.NextStart), Runs: s.Runs, Failures: s.Failures, Elsewhere: s.Elsewhere,
 	}
 	if !s.LastSuccess.IsZero() {
 		v.SecondsSinceSuccess = int64(a.Clock().Sub(s.LastSuccess) / time.Second)

@@ -28,6 +28,7 @@ const SourceDefault = "default"
 type System struct {
 	Store       string // its URL
 	StoreBytes  int64  // of its file; 0 if it has none
+	Shared      bool   // several brokers may use it, and it has backups of its own
 	MemoryLinks int    // about how many links are in memory
 	MemoryMost  int    // how many may be
 	StartedAt   time.Time
@@ -121,6 +122,9 @@ func (v settingsView) Census() *broker.Census {
 
 // HasFile reports whether the store can be copied.
 func (v settingsView) HasFile() bool { return v.a.Backups != nil }
+
+// Shared reports whether the store has backups of its own.
+func (v settingsView) Shared() bool { return v.a.System != nil && v.a.System().Shared }
 
 // Backups are the copies that are kept.
 func (v settingsView) Backups() ([]Backup, error) {

@@ -58,6 +58,20 @@ func TestSettingsOfAStoreInMemory(t *testing.T) {
 	}
 }
 
+func TestSettingsOfAStoreThatIsShared(t *testing.T) {
+	w := newWorld(t)
+	w.config.Backups = nil
+	w.config.System = func() handlers.System {
+		return handlers.System{Store: "redis://:xxxxx@redis.internal:6379", Shared: true, StartedAt: w.now}
+	}
+	w.listen()
+	b := w.loggedIn()
+	b.shows("/settings", "in Redis, which keeps its own backups")
+	if page := b.do("GET", "/settings", "", "").text(); strings.Contains(page, "is in memory") || strings.Contains(page, "/api/v1/backup") {
+		t.Error("it tells of a store in memory, or offers a backup that there cannot be")
+	}
+}
+
 func TestBackupsThatCannotBeListed(t *testing.T) {
 	w := newWorld(t)
 	w.config.Backups = &backups{fails: errDisk}
