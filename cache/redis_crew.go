@@ -116,7 +116,7 @@ func (r *Redis) foundLayout() bool {
 	case err != nil:
 		r.log.Error("store in Redis has come back as another", "error", err)
 	case fresh:
-		r.log.Error("store in Redis has come back empty: its links, aliases, keys and ledger are gone, and today's quota counts as unspent; " +
+		r.log.Error("store in Redis has come back empty: its links, aliases, keys and ledger are gone, and today's quota counts as spent only as far as brokers that still run have spent it; " +
 			"it needs appendonly yes, or a replica that takes over")
 	}
 	return true

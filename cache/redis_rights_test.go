@@ -95,7 +95,12 @@ func TestTheRightsOfTheACLFileDo(t *testing.T) {
 	turn := takes(t, r, "jobs")
 	<-time.After(1500 * time.Millisecond) // until it has been renewed
 	turn.Leave(t.Context(), broker.Note{Text: []byte("note"), Life: time.Minute})
-	_, err := r.Share(t.Context(), "rate/wx1")
+	noErr(t, r.PutNote(t.Context(), "deleted/1", broker.Note{Text: []byte("note"), Life: time.Minute}))
+	note, err := r.NoteOf(t.Context(), "deleted/1")
+	if noErr(t, err); string(note.Text) != "note" {
+		t.Errorf("the note is %q", note.Text)
+	}
+	_, err = r.Share(t.Context(), "rate/wx1")
 	noErr(t, err)
 	_, err = cache.ExamineRedis(t.Context(), ownURL(t, url), time.Now)
 	noErr(t, err)
