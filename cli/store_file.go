@@ -45,7 +45,11 @@ func newStoreFile(cmd *cobra.Command) (storeFile, error) {
 		return storeFile{}, err
 	}
 	path, isFile := settings.Store.file()
-	if !isFile {
+	switch {
+	case settings.Store.shared():
+		return storeFile{}, fmt.Errorf("the store is %s, which has no file: Redis is backed up by its own means, and `linkbroker migrate` "+
+			"moves a store into a file", settings.Store)
+	case !isFile:
 		return storeFile{}, fmt.Errorf("the store is %s, which has no file", settings.Store)
 	}
 	if _, err := os.Stat(path); err != nil && cmd.Name() != restoreCommand {

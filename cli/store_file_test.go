@@ -40,6 +40,7 @@ func TestStoreCommands(t *testing.T) {
 	expect(t, dir, 0, `^1 links: \d+.\d KiB before, \d+.\d KiB now\n$`, "compact")
 	expect(t, dir, 1, `there is no store: stat other.db: no such file`, "check", "--store=bolt://other.db")
 	expect(t, dir, 1, `the store is memory://, which has no file`, "check", "--store=memory://")
+	expect(t, dir, 1, "linkbroker migrate", "backup", "--store=redis://127.0.0.1:7000")
 	expect(t, dir, 78, `--store: store: must be bolt://`, "check", "--store=other.db")
 	expect(t, dir, 1, `nothing.db: no such file`, "restore", "nothing.db")
 	expect(t, dir, 0, `data/links.db is restored from copy.db\nwhat was there is kept as data/links.db.replaced-`, "restore", "copy.db")
