@@ -69,12 +69,12 @@ func (b *Broker) storeNow(ctx context.Context, key Key, counts Counts) error {
 	if !ok {
 		return nil
 	}
-	superseded, err := b.superseded(ctx, link)
+	put, superseded, err := b.toStore(ctx, link)
 	if err != nil {
 		return err
 	}
 	if link.Outlives(b.clock()) && !superseded {
-		if err := b.store.PutLink(ctx, link); err != nil {
+		if err := b.store.PutLink(ctx, put); err != nil {
 			return err
 		}
 		counts["stored"]++
@@ -83,15 +83,22 @@ func (b *Broker) storeNow(ctx context.Context, key Key, counts Counts) error {
 	return nil
 }
 
-// superseded reports whether the store has this link after all, as another broker may have changed it since, or a later one, or
-// another broker has deleted it.
-func (b *Broker) superseded(ctx context.Context, link Link) (bool, error) {
+// toStore gives the link as it is to be stored, unless another broker has stored a later one since, or deleted it. What is there
+// already was not known to be stored, so it is stored again, as it is by now: another broker may have corrected its end.
+func (b *Broker) toStore(ctx context.Context, link Link) (put Link, superseded bool, err error) {
 	if b.leaser == nil {
-		return false, nil
+		return link, false, nil
 	}
 	stored, err := b.leaser.CurrentLink(ctx, link.Key)
-	if errors.Is(err, NotFound) {
-		return b.wasDeleted(ctx, link)
+	switch {
+	case errors.Is(err, NotFound):
+		superseded, err = b.wasDeleted(ctx, link)
+		return link, superseded, err
+	case err != nil:
+		return Link{}, false, err
+	case stored.GeneratedAt.Equal(link.GeneratedAt):
+		return stored.withoutHistory(), false, nil
+	default:
+		return link, stored.GeneratedAt.After(link.GeneratedAt), nil
 	}
-	return err == nil && !stored.GeneratedAt.Before(link.GeneratedAt), err
 }

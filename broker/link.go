@@ -77,6 +77,12 @@ func (l Link) Replacing(old Link) Link {
 	return l
 }
 
+// withoutHistory gives the link to be put in place of itself: its uses and pin are taken from what it replaces.
+func (l Link) withoutHistory() Link {
+	l.Uses, l.UsedAt, l.Recent, l.Pinned = 0, time.Time{}, "", false
+	return l
+}
+
 // Use is what TouchLinks adds to a link: so many uses, the last of them at a moment.
 type Use struct {
 	Key    Key

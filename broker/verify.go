@@ -105,8 +105,7 @@ func (b *Broker) correct(ctx context.Context, link Link, verdict Verdict, end ti
 		b.unstored.put(current)
 		return verdict, nil
 	}
-	current.Uses, current.UsedAt, current.Recent, current.Pinned = 0, time.Time{}, "", false
-	return verdict, b.store.PutLink(ctx, current)
+	return verdict, b.store.PutLink(ctx, current.withoutHistory())
 }
 
 // How much one run of VerifyLinks looks at.
