@@ -35,7 +35,7 @@ func ExamineRedis(ctx context.Context, url string, clock broker.Clock) (RedisRep
 	}
 	client, err := rueidis.NewClient(place.connection())
 	if err != nil {
-		return RedisReport{}, failed("connecting to Redis", unsecret(err, place))
+		return RedisReport{}, place.notConnected(err)
 	}
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(ctx, 5*place.timeout)
