@@ -123,6 +123,7 @@ func OpenRedis(ctx context.Context, url string, opts Options) (*Redis, error) {
 var (
 	WithUses     = withUses
 	CheckVersion = checkVersion
+	ReportOf     = reportOf
 	RedisGrace   = redisGrace
 	UsesDays     = usesDays
 )

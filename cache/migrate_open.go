@@ -160,7 +160,7 @@ func connectionsOf(ctx context.Context, url string) (n int, err error) {
 	option.ClientName = "linkbroker-migrate"
 	client, err := rueidis.NewClient(option)
 	if err != nil {
-		return 0, failed("connecting to Redis", unsecret(err, place))
+		return 0, place.notConnected(err)
 	}
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(ctx, 5*place.timeout)

@@ -59,13 +59,13 @@ func newCrew(prefix string, pace pace) crew {
 func (r *Redis) connect(place redisPlace) error {
 	client, err := rueidis.NewClient(r.connection(place))
 	if err != nil {
-		return failed("connecting to Redis", unsecret(err, place))
+		return place.notConnected(err)
 	}
 	r.health = newHealth(client, r)
 	r.client = guard{client, r.health}
 	if err := r.connectWriter(place); err != nil {
 		client.Close()
-		return failed("connecting to Redis", unsecret(err, place))
+		return place.notConnected(err)
 	}
 	if r.replicas > 0 && client.Mode() != rueidis.ClientModeCluster { // of which each node has its own
 		r.health.short = r.shortOf

@@ -19,6 +19,11 @@ type RedisReport struct {
 	Policy          string // what it does when memory is full; empty if it does not say
 	AppendOnly      bool   // it writes down what it is given, and reads that at its next start
 	Replicas        int
+	MaxMemory       int64         // 0 = it takes what there is
+	Replica         bool          // it follows another, and takes no writes
+	Loading         bool          // it still reads its file
+	AppendFails     bool          // what it is given does not reach its append-only file
+	TooOld          error         // why its version will not do; nil = it will
 	RoundTrip       time.Duration // the shortest of some
 }
 
@@ -30,7 +35,7 @@ func ExamineRedis(ctx context.Context, url string, clock broker.Clock) (RedisRep
 	}
 	client, err := rueidis.NewClient(place.connection())
 	if err != nil {
-		return RedisReport{}, failed("connecting to Redis", unsecret(err, place))
+		return RedisReport{}, place.notConnected(err)
 	}
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(ctx, 5*place.timeout)
@@ -40,9 +45,15 @@ func ExamineRedis(ctx context.Context, url string, clock broker.Clock) (RedisRep
 		return RedisReport{}, failed("asking Redis how it is set", unsecret(err, place))
 	}
 	report := reportOf(info)
+	if report.Loading { // and answers nothing else
+		return report, nil
+	}
 	report.RoundTrip, err = roundTrip(ctx, client, clock)
 	return report, failed("asking Redis how it is set", err)
 }
+
+// Full reports whether the server takes no more.
+func (r RedisReport) Full() bool { return r.MaxMemory > 0 && r.UsedMemory >= r.MaxMemory }
 
 // reportOf reads what INFO answers.
 func reportOf(info string) RedisReport {
@@ -58,6 +69,8 @@ func reportOf(info string) RedisReport {
 	r := RedisReport{
 		Server: "redis", Version: said["redis_version"], Mode: said["redis_mode"], UsedMemory: number("used_memory"),
 		Policy: said["maxmemory_policy"], AppendOnly: said["aof_enabled"] == "1", Replicas: int(number("connected_slaves")),
+		MaxMemory: number("maxmemory"), Replica: said["role"] == "slave", Loading: number("loading") != 0,
+		AppendFails: said["aof_last_write_status"] == "err", TooOld: checkVersion(info),
 	}
 	if version, ok := said["valkey_version"]; ok {
 		r.Server, r.Version = "valkey", version

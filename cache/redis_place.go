@@ -1,8 +1,10 @@
 package cache
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"regexp"
@@ -136,6 +138,27 @@ func (p redisPlace) connection() rueidis.ClientOption {
 	option.ConnWriteTimeout = p.timeout
 	option.Dialer.Timeout = p.timeout
 	return option
+}
+
+// notConnected says in words of ours why no client came about: the library's are about its own options, or name no reason at all.
+func (p redisPlace) notConnected(err error) error {
+	var reason error
+	refused, _, _ := strings.Cut(err.Error(), ": [") // behind it stands the command
+	switch late, ok := errors.AsType[net.Error](err); {
+	case strings.HasPrefix(refused, "NOAUTH"), strings.HasPrefix(refused, "WRONGPASS"):
+		reason = errors.New("the server refuses the user or the password, or there is none in the store's URL")
+	case errors.Is(err, io.EOF):
+		reason = errors.New("the server closed the connection: is the user or the password wrong, or does it want TLS (rediss://)?")
+	case errors.Is(err, context.DeadlineExceeded), ok && late.Timeout():
+		reason = fmt.Errorf("no answer within %s (timeout=): does the server run, and does it speak TLS if it is to (rediss://)?", p.timeout)
+	case err.Error() == rueidis.ErrNoCache.Error():
+		reason = errors.New("the server does not speak RESP3, as Redis and Valkey do")
+	case errors.Is(err, rueidis.ErrNoCache):
+		reason = fmt.Errorf("the server refuses what a broker needs: %s", refused)
+	default:
+		reason = err
+	}
+	return failed("connecting to Redis", unsecret(reason, p))
 }
 
 // unsecret takes the password out of an error.

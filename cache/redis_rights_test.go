@@ -32,7 +32,7 @@ func serverWithRules(t *testing.T, rules string) *redisServer {
 	path := filepath.Join(t.TempDir(), "users.acl")
 	noErr(t, os.WriteFile(path, []byte(rules), 0o600))
 	redisBinary(t)
-	s := &redisServer{addr: freeAddr(t), dir: t.TempDir(), args: []string{"--aclfile", path}, user: "health"}
+	s := &redisServer{addr: freeAddr(t), dir: t.TempDir(), args: []string{"--aclfile", path}, user: "health x"}
 	t.Cleanup(s.kill)
 	s.start(t)
 	return s
@@ -69,8 +69,8 @@ func TestTheRightsOfTheACLFileLetAServerReadItsFile(t *testing.T) {
 func TestNobodyLogsInBesides(t *testing.T) {
 	t.Parallel()
 	server := serverWithRules(t, leastRights(t))
-	for _, user := range []string{"", "health", "default", "admin"} {
-		server.user = user
+	for _, user := range []string{"nobody", "health", "default", "admin"} {
+		server.user = user + " x"
 		for _, command := range []string{"GET x", "CONFIG GET dir", "KEYS *", "FLUSHALL", "SHUTDOWN", "ACL LIST"} {
 			if answer, err := server.ask(command); err != nil || !strings.HasPrefix(answer, "-NO") {
 				t.Errorf("user %q is answered %q with %q, %v", user, command, answer, err)

@@ -20,7 +20,7 @@ type redisServer struct {
 	addr string
 	dir  string
 	args []string
-	user string // who asks, by any password; empty = nobody logs in
+	user string // who asks, and his password; empty = nobody logs in
 	cmd  *exec.Cmd
 }
 
@@ -105,7 +105,7 @@ func (s *redisServer) ask(words ...string) (string, error) {
 	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
 	answer := bufio.NewReader(conn)
 	if s.user != "" {
-		if _, err := fmt.Fprintf(conn, "AUTH %s x\r\n", s.user); err != nil {
+		if _, err := fmt.Fprintf(conn, "AUTH %s\r\n", s.user); err != nil {
 			return "", err
 		}
 		if _, err := answer.ReadString('\n'); err != nil { // who is not let in asks as nobody

@@ -168,7 +168,7 @@ func TestComposeStartsAServerThatForgetsNothing(t *testing.T) {
 		t.Fatalf("Valkey's health is told by %q", test)
 	}
 	server := newRedis(t, dir, args...)
-	server.user = "health"
+	server.user = "health x"
 	server.start(t) // and answers PING as its health is told
 
 	url := strings.TrimSpace(readFile(t, filepath.Join(secrets, "store")))
@@ -185,7 +185,7 @@ func TestComposeStartsAServerThatForgetsNothing(t *testing.T) {
 	if err != nil || !report.AppendOnly || report.Policy != "noeviction" {
 		t.Errorf("got %+v, %v", report, err)
 	}
-	for _, server.user = range []string{"", "health"} {
+	for _, server.user = range []string{"", "health x"} {
 		for _, command := range [][]string{{"GET", "x"}, {"CONFIG", "GET", "dir"}, {"KEYS", "*"}, {"FLUSHALL"}} {
 			if answer, err := server.ask(command...); err != nil || !strings.HasPrefix(answer, "-NO") {
 				t.Errorf("whoever has no password is answered %v with %q, %v", command, answer, err)

@@ -20,6 +20,7 @@ func (d *diagnosis) examineShared(ctx context.Context, cfg Config) {
 	}
 	d.add(fine, "store", fmt.Sprintf("%s answers in %s: %s %s, %s, %d MiB in use", cfg.Store, report.RoundTrip.Round(10*time.Microsecond),
 		report.Server, report.Version, report.Mode, report.UsedMemory>>20), "")
+	d.examineWrites(report)
 	if report.RoundTrip > slowStore {
 		d.add(odd, "store", "it takes "+report.RoundTrip.Round(time.Millisecond).String()+" to answer, and a miss asks several times", "have it near: same zone, same network")
 	}
@@ -29,5 +30,27 @@ func (d *diagnosis) examineShared(ctx context.Context, cfg Config) {
 	}
 	if !report.AppendOnly {
 		d.add(odd, "store", "it keeps snapshots at best: a restart loses the links, and what quota was spent, since the last one", "set appendonly yes")
+	}
+}
+
+// examineWrites looks whether the server takes what it is given.
+func (d *diagnosis) examineWrites(report cache.RedisReport) {
+	switch used := fmt.Sprintf("%d of %d MiB are used", report.UsedMemory>>20, report.MaxMemory>>20); {
+	case report.Full():
+		d.add(failing, "store", "its memory is full, it takes no writes: "+used, "raise maxmemory: about 0.7 kB a link")
+	case report.MaxMemory > 0 && report.UsedMemory > report.MaxMemory/5*4:
+		d.add(odd, "store", "its memory is nearly full: "+used, "raise maxmemory: about 0.7 kB a link")
+	}
+	if report.TooOld != nil {
+		d.add(failing, "store", report.TooOld.Error(), "renew the server")
+	}
+	if report.Replica {
+		d.add(failing, "store", "it is a replica, which takes no writes", "name its master, or Sentinels and their master_set")
+	}
+	if report.Loading {
+		d.add(failing, "store", "it still reads its file, and answers nothing until then", "wait, and ask again")
+	}
+	if report.AppendFails {
+		d.add(failing, "store", "it cannot write its append-only file, and takes no writes", "see to its disk: is it full?")
 	}
 }

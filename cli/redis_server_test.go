@@ -23,7 +23,7 @@ type redisServer struct {
 	dir    string
 	args   []string
 	master *redisServer // whose replica it starts as; nil = nobody's
-	user   string       // who asks, by any password; empty = nobody logs in
+	user   string       // who asks, and his password; empty = nobody logs in
 	cmd    *exec.Cmd
 }
 
@@ -135,7 +135,7 @@ func (s *redisServer) ask(words ...string) (string, error) {
 	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
 	in := bufio.NewReader(conn)
 	if s.user != "" {
-		if _, err := fmt.Fprintf(conn, "AUTH %s x\r\n", s.user); err != nil {
+		if _, err := fmt.Fprintf(conn, "AUTH %s\r\n", s.user); err != nil {
 			return "", err
 		}
 		if _, err := in.ReadString('\n'); err != nil { // who is not let in asks as nobody

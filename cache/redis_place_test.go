@@ -1,0 +1,49 @@
+package cache_test
+
+import (
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"linkbroker/cache"
+)
+
+// TestWhyThereIsNoConnectionIsSaid connects to servers that do not let a store in.
+func TestWhyThereIsNoConnectionIsSaid(t *testing.T) {
+	t.Parallel()
+	t.Cleanup(func() { <-time.After(1100 * time.Millisecond) }) // so long rueidis waits until it may look for a Cluster again
+	path := filepath.Join(t.TempDir(), "users.acl")
+	noErr(t, os.WriteFile(path, []byte("user default on >SECRETPW ~* &* +@all -client|tracking\n"), 0o600))
+	redisBinary(t)
+	locked := &redisServer{addr: freeAddr(t), dir: t.TempDir(), args: []string{"--aclfile", path}, user: "default SECRETPW"}
+	t.Cleanup(locked.kill)
+	locked.start(t)
+	open := startRedis(t).addr
+	silent, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	noErr(t, err)
+	defer func() { _ = silent.Close() }()
+	for claim, test := range map[string]struct{ url, want string }{
+		"a wrong password":     {"redis://:SECRETPX@" + locked.addr, "password"},
+		"no password":          {"redis://" + locked.addr, "password"},
+		"no right":             {"redis://:SECRETPW@" + locked.addr, "client|tracking"},
+		"TLS to a plain port":  {"rediss://" + open + "?timeout=200ms", "TLS"},
+		"a server that is mum": {"redis://" + silent.Addr().String() + "?timeout=200ms", "no answer within 200ms"},
+		"nobody":               {"redis://127.0.0.1:1", "connection refused"},
+	} {
+		_, opening := cache.OpenRedis(t.Context(), test.url, cache.Options{Clock: clockAtNoon})
+		_, examining := cache.ExamineRedis(context.Background(), test.url, time.Now)
+		for _, err := range []error{opening, examining} {
+			switch {
+			case err == nil && claim == "no right": // examining needs less
+			case err == nil || !strings.Contains(err.Error(), test.want):
+				t.Errorf("%s: %v", claim, err)
+			case strings.Contains(err.Error(), "SECRETP") || strings.Contains(err.Error(), "ClientOption"):
+				t.Errorf("%s says too much: %v", claim, err)
+			}
+		}
+	}
+}
