@@ -88,7 +88,7 @@ func TestThreeBrokersCallOnce(t *testing.T) {
 	}{
 		"over one server":             {func(t *testing.T) string { return startRedis(t).url() }, 3000, 1000},
 		"over a Cluster":              {startRedisCluster, 3000, 100},
-		"over a master with replicas": {func(t *testing.T) string { return startRedisSet(t).url() }, 300, 100},
+		"over a master with replicas": {func(t *testing.T) string { return startRedisSet(t).url(1) }, 300, 100},
 	} {
 		t.Run(claim, func(t *testing.T) {
 			b := serveThree(t, newWitness(t, 200*time.Millisecond), test.store(t), "", "")

@@ -74,8 +74,18 @@ func newRedis(t *testing.T, dir string, args ...string) *redisServer {
 	s := &redisServer{addr: freeAddress(t), dir: dir}
 	_, port, _ := net.SplitHostPort(s.addr)
 	s.args = append(args, "--bind", "127.0.0.1", "--port", port, "--logfile", filepath.Join(dir, "log"))
-	t.Cleanup(s.kill)
+	t.Cleanup(func() {
+		s.kill()
+		if t.Failed() {
+			t.Logf("the log of redis-server at %s:\n%s", s.addr, s.log())
+		}
+	})
 	return s
+}
+
+func (s *redisServer) log() string {
+	log, _ := os.ReadFile(filepath.Join(s.dir, "log"))
+	return string(log)
 }
 
 func (s *redisServer) url() string { return "redis://" + s.addr }
@@ -109,8 +119,7 @@ func (s *redisServer) says(t *testing.T, want string, words ...string) {
 			return
 		}
 	}
-	log, _ := os.ReadFile(filepath.Join(s.dir, "log"))
-	t.Fatalf("redis-server answers %v with %q, %v, never with %s. Its log:\n%s", words, answer, err, want, log)
+	t.Fatalf("redis-server answers %v with %q, %v, never with %s. Its log:\n%s", words, answer, err, want, s.log())
 }
 
 // kill ends the server at once, as a crash would.
@@ -220,9 +229,17 @@ func startRedisSet(t *testing.T) *redisSet {
 	return s
 }
 
-// url is that of a store which waits for a replica to have what is written.
-func (s *redisSet) url() string {
-	return s.sentinels[0].url() + "?addr=" + s.sentinels[1].addr + "&addr=" + s.sentinels[2].addr + "&master_set=links&replicas=1"
+// url is that of a store which waits for replicas to have what is written.
+func (s *redisSet) url(replicas int) string {
+	return fmt.Sprintf("%s?addr=%s&addr=%s&master_set=links&replicas=%d", s.sentinels[0].url(), s.sentinels[1].addr, s.sentinels[2].addr, replicas)
+}
+
+// missesAfter sets after how long without an answer the Sentinels have a master replaced.
+func (s *redisSet) missesAfter(t *testing.T, silence time.Duration) {
+	t.Helper()
+	for _, sentinel := range s.sentinels {
+		sentinel.says(t, "OK", "SENTINEL", "SET", "links", "down-after-milliseconds", strconv.FormatInt(silence.Milliseconds(), 10))
+	}
 }
 
 // master is the server that the Sentinels hold for the master, if they agree.
