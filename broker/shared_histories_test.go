@@ -12,6 +12,7 @@ import (
 
 	"linkbroker/broker"
 	"linkbroker/cache"
+	"linkbroker/cache/redistest"
 )
 
 // commandTimeout is how long a command of a broker's may take before the store is held to be away.
@@ -20,7 +21,7 @@ const commandTimeout = 500 * time.Millisecond
 // TestHistoriesOverRedis plays histories of three brokers on a real Redis, to which each has a way of its own that is cut
 // and stalled, and holds them against the model.
 func TestHistoriesOverRedis(t *testing.T) {
-	redis := startRedis(t)
+	redis := redistest.Start(t, "--appendonly", "no").Addr
 	lag := lateness(t, pinging(t, redis))
 	var number atomic.Int64
 	playHistories(t, histories(), func(t *testing.T) *history {

@@ -6,47 +6,11 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 )
-
-// startRedis starts a real server on a free port of loopback. Without one the test is skipped, but never in CI.
-func startRedis(t *testing.T) (addr string) {
-	t.Helper()
-	binary, err := exec.LookPath("redis-server")
-	if err != nil {
-		binary, err = exec.LookPath("valkey-server")
-	}
-	switch {
-	case err != nil && os.Getenv("CI") != "":
-		t.Fatal("there is no redis-server: apt-get install redis-server")
-	case err != nil:
-		t.Skip("SKIPPED: there is no redis-server (apt-get install redis-server)")
-	}
-	free := listen(t)
-	addr = free.Addr().String()
-	_ = free.Close()
-	_, port, _ := net.SplitHostPort(addr)
-	dir := t.TempDir()
-	server := exec.CommandContext(context.Background(), binary, "--bind", "127.0.0.1", "--port", port, "--dir", dir, "--save", "", "--logfile", filepath.Join(dir, "log"))
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Process.Kill(); _ = server.Wait() })
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); <-time.After(10 * time.Millisecond) {
-		if conn, err := dial(addr); err == nil {
-			_ = conn.Close()
-			return addr
-		}
-	}
-	t.Fatal("redis-server does not answer")
-	return ""
-}
 
 func listen(t *testing.T) net.Listener {
 	t.Helper()

@@ -9,6 +9,7 @@ import (
 
 	"linkbroker/broker"
 	"linkbroker/cache"
+	"linkbroker/cache/redistest"
 )
 
 // leaser opens a bare store of one broker more.
@@ -73,7 +74,7 @@ var turnNames = []string{"jobs", "token/wx1", numbered(1).Key.String()}
 
 func TestOneBrokerAtATimeHasATurn(t *testing.T) {
 	t.Parallel()
-	url := startRedis(t).url()
+	url := redistest.Start(t).URL()
 	a, b := leaser(t, url), leaser(t, url)
 	for _, name := range turnNames {
 		turn := takes(t, a, name)
@@ -101,7 +102,7 @@ func asking(t *testing.T, r *cache.Redis, name string) <-chan broker.Turn {
 
 func TestATurnIsKeptWhileItIsNotLeft(t *testing.T) {
 	t.Parallel()
-	url := startRedis(t).url()
+	url := redistest.Start(t).URL()
 	a, b := leaser(t, url), leaser(t, url)
 	turn := takes(t, a, "jobs")
 	for deadline := time.Now().Add(4500 * time.Millisecond); time.Now().Before(deadline); {
@@ -117,7 +118,7 @@ func TestATurnIsKeptWhileItIsNotLeft(t *testing.T) {
 
 func TestABrokerThatDiesIsFollowed(t *testing.T) {
 	t.Parallel()
-	url := startRedis(t).url()
+	url := redistest.Start(t).URL()
 	a, b := leaser(t, url), leaser(t, url)
 	turn := takes(t, a, "jobs")
 	noErr(t, a.Close())
@@ -134,7 +135,7 @@ func TestABrokerThatDiesIsFollowed(t *testing.T) {
 
 func TestANoteIsReadByThoseWhoComeAfter(t *testing.T) {
 	t.Parallel()
-	url := startRedis(t).url()
+	url := redistest.Start(t).URL()
 	a, b := leaser(t, url), leaser(t, url)
 	for _, name := range turnNames {
 		turn := takes(t, a, name)
@@ -155,10 +156,10 @@ func TestANoteIsReadByThoseWhoComeAfter(t *testing.T) {
 
 func TestHeWhoLeavesLateTakesNothingAway(t *testing.T) {
 	t.Parallel()
-	server := startRedis(t)
-	a, b := leaser(t, server.url()), leaser(t, server.url())
+	server := redistest.Start(t)
+	a, b := leaser(t, server.URL()), leaser(t, server.URL())
 	turn := takes(t, a, "jobs")
-	_, err := server.ask("FLUSHALL")
+	_, err := server.Ask("FLUSHALL")
 	noErr(t, err)
 	other := takes(t, b, "jobs")
 	closesWithin(t, "the loss", turn.Lost, 2*time.Second)
@@ -170,7 +171,7 @@ func TestHeWhoLeavesLateTakesNothingAway(t *testing.T) {
 
 func TestManyWaitForOneTurn(t *testing.T) {
 	t.Parallel()
-	url := startRedis(t).url()
+	url := redistest.Start(t).URL()
 	a, b := leaser(t, url), leaser(t, url)
 	first := takes(t, a, "jobs")
 	var all sync.WaitGroup
@@ -204,17 +205,17 @@ func TestManyWaitForOneTurn(t *testing.T) {
 
 func TestATurnIsLostWhileRedisIsAway(t *testing.T) {
 	t.Parallel()
-	server := startRedis(t)
-	a := leaser(t, server.url())
+	server := redistest.Start(t)
+	a := leaser(t, server.URL())
 	turn := takes(t, a, "jobs")
-	server.kill()
+	server.Kill()
 	closesWithin(t, "the loss", turn.Lost, 3*time.Second)
 	turn.Leave(t.Context(), broker.Note{})
 }
 
 func TestTheBrokersThatShareAreCounted(t *testing.T) {
 	t.Parallel()
-	url := startRedis(t).url()
+	url := redistest.Start(t).URL()
 	a, b := leaser(t, url), leaser(t, url)
 	for n, r := range []*cache.Redis{a, b, a, b} {
 		brokers, err := r.Share(t.Context(), "rate/wx1")
@@ -241,14 +242,14 @@ func TestTheBrokersThatShareAreCounted(t *testing.T) {
 // A server that stands still has been sent the wish for a turn, and grants it once it goes on, to somebody who waits no more.
 func TestATurnThatNobodyHeardOfIsGivenBack(t *testing.T) {
 	t.Parallel()
-	server := startRedis(t)
-	a, b := leaser(t, server.url()), leaser(t, server.url())
+	server := redistest.Start(t)
+	a, b := leaser(t, server.URL()), leaser(t, server.URL())
 	takes(t, a, "warm").Leave(t.Context(), broker.Note{}) // the scripts are known
-	server.stop(t)
+	server.Pause()
 	if _, err := a.Lease(t.Context(), "jobs"); broker.CodeOf(err) != broker.StoreFailed {
 		t.Errorf("a server that stands still gives turns: %v", err)
 	}
-	server.resume(t)
+	server.Resume()
 	begin := time.Now()
 	for {
 		turn, err := b.Lease(t.Context(), "jobs")

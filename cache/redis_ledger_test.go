@@ -8,6 +8,7 @@ import (
 
 	"linkbroker/broker"
 	"linkbroker/cache"
+	"linkbroker/cache/redistest"
 )
 
 const quotaDay = "2026-03-01"
@@ -22,15 +23,15 @@ func reserves(t *testing.T, s *cache.Redis, n, granted, total int64) {
 }
 
 // comesBackEmpty deletes everything, as a server that is started again without its file.
-func comesBackEmpty(t *testing.T, server *redisServer) {
+func comesBackEmpty(t *testing.T, server *redistest.Server) {
 	t.Helper()
-	server.must(t, "+OK", "FLUSHALL")
+	server.Await(t, "+OK", "FLUSHALL")
 }
 
 func TestUnitsThatRedisHasLostAreReservedAgain(t *testing.T) {
 	t.Parallel()
-	server := startRedis(t)
-	a, b := openRedis(t, server.url()), openRedis(t, server.url())
+	server := redistest.Start(t)
+	a, b := openRedis(t, server.URL()), openRedis(t, server.URL())
 	reserves(t, a, 100, 100, 100)
 	reserves(t, b, 300, 300, 400)
 	comesBackEmpty(t, server)
@@ -66,8 +67,8 @@ func TestUnitsThatAFailoverHasLostAreReservedAgain(t *testing.T) {
 // Without a replica each write takes effect, and is told to have failed.
 func TestUnitsThatNobodyWasToldOfAreNotLost(t *testing.T) {
 	t.Parallel()
-	server := startRedis(t)
-	plain, strict := openRedis(t, server.url()), openRedis(t, server.url()+"?replicas=1&timeout=100ms")
+	server := redistest.Start(t)
+	plain, strict := openRedis(t, server.URL()), openRedis(t, server.URL()+"?replicas=1&timeout=100ms")
 	for range 5 {
 		_, _, err := strict.ReserveQuota(t.Context(), "wx1", quotaDay, 64, 1000)
 		wantErr(t, err, broker.StoreFailed)
@@ -81,8 +82,8 @@ func TestUnitsThatNobodyWasToldOfAreNotLost(t *testing.T) {
 
 func TestTurnsGoOnWithoutAReplica(t *testing.T) {
 	t.Parallel()
-	server := startRedis(t)
-	url := server.url() + "?replicas=1&timeout=100ms"
+	server := redistest.Start(t)
+	url := server.URL() + "?replicas=1&timeout=100ms"
 	a, b := leaser(t, url), leaser(t, url)
 	turn := takes(t, a, "jobs")
 	waits(t, b, "jobs")
@@ -97,8 +98,8 @@ func TestTurnsGoOnWithoutAReplica(t *testing.T) {
 
 func TestAStoreWithTooFewReplicasSaysSo(t *testing.T) {
 	t.Parallel()
-	server := startRedis(t)
-	s, err := cache.Open(t.Context(), server.url()+"?replicas=1&timeout=200ms", cache.Options{Clock: func() time.Time { return noon }})
+	server := redistest.Start(t)
+	s, err := cache.Open(t.Context(), server.URL()+"?replicas=1&timeout=200ms", cache.Options{Clock: func() time.Time { return noon }})
 	noErr(t, err)
 	t.Cleanup(func() { noErr(t, s.Close()) })
 	for deadline := time.Now().Add(10 * time.Second); s.Health().State != "read-only"; {

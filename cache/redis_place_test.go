@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"linkbroker/cache"
+	"linkbroker/cache/redistest"
 )
 
 // TestWhyThereIsNoConnectionIsSaid connects to servers that do not let a store in.
@@ -18,18 +19,18 @@ func TestWhyThereIsNoConnectionIsSaid(t *testing.T) {
 	t.Cleanup(func() { <-time.After(1100 * time.Millisecond) }) // so long rueidis waits until it may look for a Cluster again
 	path := filepath.Join(t.TempDir(), "users.acl")
 	noErr(t, os.WriteFile(path, []byte("user default on >SECRETPW ~* &* +@all -client|tracking\n"), 0o600))
-	redisBinary(t)
-	locked := &redisServer{addr: freeAddr(t), dir: t.TempDir(), args: []string{"--aclfile", path}, user: "default SECRETPW"}
-	t.Cleanup(locked.kill)
-	locked.start(t)
-	open := startRedis(t).addr
+	locked := redistest.Storing(t, t.TempDir(), "--aclfile", path)
+	locked.User = "default SECRETPW"
+	locked.EndWith(t)
+	locked.Start(t)
+	open := redistest.Start(t).Addr
 	silent, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	noErr(t, err)
 	defer func() { _ = silent.Close() }()
 	for claim, test := range map[string]struct{ url, want string }{
-		"a wrong password":     {"redis://:SECRETPX@" + locked.addr, "password"},
-		"no password":          {"redis://" + locked.addr, "password"},
-		"no right":             {"redis://:SECRETPW@" + locked.addr, "client|tracking"},
+		"a wrong password":     {"redis://:SECRETPX@" + locked.Addr, "password"},
+		"no password":          {"redis://" + locked.Addr, "password"},
+		"no right":             {"redis://:SECRETPW@" + locked.Addr, "client|tracking"},
 		"TLS to a plain port":  {"rediss://" + open + "?timeout=200ms", "TLS"},
 		"a server that is mum": {"redis://" + silent.Addr().String() + "?timeout=200ms", "no answer within 200ms"},
 		"nobody":               {"redis://127.0.0.1:1", "connection refused"},

@@ -12,6 +12,7 @@ import (
 
 	"linkbroker/broker"
 	"linkbroker/cache"
+	"linkbroker/cache/redistest"
 )
 
 // leastRights gives the rules of deploy/users.acl, in which the stores of the tests may have prefixes of their own.
@@ -24,17 +25,17 @@ func leastRights(t *testing.T) string {
 
 func startWithRules(t *testing.T, rules string) (url string) {
 	t.Helper()
-	return fmt.Sprintf("redis://linkbroker:PASSWORD@%s?", serverWithRules(t, rules).addr)
+	return fmt.Sprintf("redis://linkbroker:PASSWORD@%s?", serverWithRules(t, rules).Addr)
 }
 
-func serverWithRules(t *testing.T, rules string) *redisServer {
+func serverWithRules(t *testing.T, rules string) *redistest.Server {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "users.acl")
 	noErr(t, os.WriteFile(path, []byte(rules), 0o600))
-	redisBinary(t)
-	s := &redisServer{addr: freeAddr(t), dir: t.TempDir(), args: []string{"--aclfile", path}, user: "health x"}
-	t.Cleanup(s.kill)
-	s.start(t)
+	s := redistest.Storing(t, t.TempDir(), "--aclfile", path)
+	s.User = "health x"
+	s.EndWith(t)
+	s.Start(t)
 	return s
 }
 
@@ -43,7 +44,7 @@ func serverWithRules(t *testing.T, rules string) *redisServer {
 func TestTheRightsOfTheACLFileLetAServerReadItsFile(t *testing.T) {
 	t.Parallel()
 	server := serverWithRules(t, leastRights(t))
-	url := ownURL(t, fmt.Sprintf("redis://linkbroker:PASSWORD@%s?", server.addr))
+	url := ownURL(t, fmt.Sprintf("redis://linkbroker:PASSWORD@%s?", server.Addr))
 	r := openRedis(t, url)
 	var links []broker.Link
 	for n := range 20 {
@@ -54,8 +55,8 @@ func TestTheRightsOfTheACLFileLetAServerReadItsFile(t *testing.T) {
 	noErr(t, err)
 	noErr(t, r.Close())
 	<-time.After(1100 * time.Millisecond) // appendfsync everysec
-	server.kill()
-	server.start(t)
+	server.Kill()
+	server.Start(t)
 	r = openRedis(t, url)
 	for _, link := range links {
 		wantLink(t, r, link)
@@ -70,9 +71,9 @@ func TestNobodyLogsInBesides(t *testing.T) {
 	t.Parallel()
 	server := serverWithRules(t, leastRights(t))
 	for _, user := range []string{"nobody", "health", "default", "admin"} {
-		server.user = user + " x"
+		server.User = user + " x"
 		for _, command := range []string{"GET x", "CONFIG GET dir", "KEYS *", "FLUSHALL", "SHUTDOWN", "ACL LIST"} {
-			if answer, err := server.ask(command); err != nil || !strings.HasPrefix(answer, "-NO") {
+			if answer, err := server.Ask(command); err != nil || !strings.HasPrefix(answer, "-NO") {
 				t.Errorf("user %q is answered %q with %q, %v", user, command, answer, err)
 			}
 		}
@@ -117,15 +118,12 @@ func TestTheRightsOfTheACLFileDo(t *testing.T) {
 // docs/several-machines.md adds to that file.
 func TestTheRightsOfTheACLFileDoInACluster(t *testing.T) {
 	t.Parallel()
-	redisBinary(t)
 	t.Cleanup(func() { <-time.After(5100 * time.Millisecond) }) // so long rueidis keeps connections that it has replaced
 	_, user, _ := strings.Cut(strings.TrimSpace(leastRights(t)), "user linkbroker ")
 	path := filepath.Join(t.TempDir(), "users.acl")
 	rules := "user default on nopass ~* &* +@all\nuser linkbroker " + user + " +cluster|slots +cluster|shards +asking\n"
 	noErr(t, os.WriteFile(path, []byte(rules), 0o600))
-	url := startCluster(t, func(t testing.TB, args ...string) *redisServer {
-		return startRedis(t, append(args, "--aclfile", path)...)
-	})
+	url := redistest.ClusterURL(redistest.StartCluster(t, redistest.Start, "--aclfile", path)) + "&"
 	url = strings.Replace(url, "redis://", "redis://linkbroker:PASSWORD@", 1)
 	for claim, prove := range promises {
 		t.Run(claim, func(t *testing.T) { prove(t, openRedis(t, ownURL(t, url))) })

@@ -2,7 +2,6 @@ package cache_test
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"slices"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"linkbroker/cache"
+	"linkbroker/cache/redistest"
 )
 
 // shared are servers that outlive a test: each that uses one has a prefix of its own.
@@ -33,7 +33,7 @@ func endShared() {
 // share starts servers for the first test that uses them, and gives their URL.
 func share(t testing.TB, name string, start func() (url string)) string {
 	t.Helper()
-	redisBinary(t)
+	redistest.Need(t)
 	shared.Lock()
 	defer shared.Unlock()
 	if shared.urls[name] == "" {
@@ -46,13 +46,14 @@ func share(t testing.TB, name string, start func() (url string)) string {
 }
 
 // startShared starts one of the servers of share.
-func startShared(t testing.TB, args ...string) *redisServer {
+func startShared(t testing.TB, args ...string) *redistest.Server {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "redis") //nolint:usetesting // outlives the test
 	noErr(t, err)
-	s := newRedis(t, dir, args...)
+	s := redistest.Storing(t, dir, args...)
+	s.Start(t)
 	shared.end = append(shared.end, func() {
-		s.kill()
+		s.Kill()
 		_ = os.RemoveAll(dir)
 	})
 	return s
@@ -60,44 +61,22 @@ func startShared(t testing.TB, args ...string) *redisServer {
 
 // sharedRedis gives the URL of one server.
 func sharedRedis(t testing.TB) string {
-	return share(t, "one", func() string { return startShared(t).url() + "?" })
+	return share(t, "one", func() string { return startShared(t).URL() + "?" })
 }
 
 // sharedPair gives the URL of a server whose replica must have what is written.
 func sharedPair(t testing.TB) string {
 	return share(t, "pair", func() string {
 		primary := startShared(t)
-		host, port, _ := net.SplitHostPort(primary.addr)
-		startShared(t, "--replicaof", host, port)
-		primary.must(t, ":1", "WAIT", "1", "100")
-		return primary.url() + "?replicas=1&"
+		startShared(t, "--replicaof", "127.0.0.1 "+primary.Port())
+		primary.Await(t, ":1", "WAIT", "1", "100")
+		return primary.URL() + "?replicas=1&"
 	})
 }
 
 // sharedCluster gives the URL of a Cluster of three.
 func sharedCluster(t testing.TB) string {
-	return share(t, "cluster", func() string { return startCluster(t, startShared) })
-}
-
-func startCluster(t testing.TB, start func(t testing.TB, args ...string) *redisServer) string {
-	t.Helper()
-	var nodes []*redisServer
-	for i, slots := range [][2]string{{"0", "5460"}, {"5461", "10922"}, {"10923", "16383"}} {
-		_, bus, _ := net.SplitHostPort(freeAddr(t))
-		node := start(t, "--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-node-timeout", "2000")
-		node.must(t, "OK", "CLUSTER", "ADDSLOTSRANGE", slots[0], slots[1])
-		if i > 0 {
-			host, port, _ := net.SplitHostPort(node.addr)
-			nodes[0].must(t, "OK", "CLUSTER", "MEET", host, port, bus)
-		}
-		nodes = append(nodes, node)
-	}
-	url := "redis://" + nodes[0].addr + "?"
-	for _, node := range nodes {
-		node.must(t, "cluster_state:ok", "CLUSTER", "INFO")
-		url += "addr=" + node.addr + "&"
-	}
-	return url
+	return share(t, "cluster", func() string { return redistest.ClusterURL(redistest.StartCluster(t, startShared)) + "&" })
 }
 
 // prefixes tells the stores of the tests apart.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"linkbroker/broker"
+	"linkbroker/cache/redistest"
 )
 
 // shopLink is link i of a shop, as bench.Corpus makes them. One in four has been used, on up to ten days.
@@ -34,8 +35,8 @@ func BenchmarkRedisSize(b *testing.B) {
 	for _, links := range []int{100_000, 1_000_000} {
 		b.Run(strconv.Itoa(links), func(b *testing.B) {
 			for b.Loop() {
-				server := startRedis(b, "--appendonly", "no")
-				r := openRedis(b, server.url()+"?timeout=10s&prefix=linkbroker")
+				server := redistest.Start(b, "--appendonly", "no")
+				r := openRedis(b, server.URL()+"?timeout=10s&prefix=linkbroker")
 				before := usedMemory(b, server)
 				var all sync.WaitGroup
 				var next atomic.Int64
@@ -52,15 +53,15 @@ func BenchmarkRedisSize(b *testing.B) {
 				b.ReportMetric(float64(usedMemory(b, server)-before)/float64(links), "B/link")
 				b.ReportMetric(0, "ns/op")
 				noErr(b, r.Close())
-				server.kill()
+				server.Kill()
 			}
 		})
 	}
 }
 
-func usedMemory(t testing.TB, s *redisServer) int64 {
+func usedMemory(t testing.TB, s *redistest.Server) int64 {
 	t.Helper()
-	info, err := s.ask("INFO", "memory")
+	info, err := s.Ask("INFO", "memory")
 	noErr(t, err)
 	_, rest, _ := strings.Cut(info, "used_memory:")
 	number, _, _ := strings.Cut(rest, "\r")

@@ -10,6 +10,7 @@ import (
 
 	"linkbroker/broker"
 	"linkbroker/cache"
+	"linkbroker/cache/redistest"
 )
 
 func TestADamagedRecordInRedisIsACountedMiss(t *testing.T) {
@@ -120,7 +121,7 @@ func TestAServerThatForgetsIsWarnedOf(t *testing.T) {
 	for policy, want := range map[string]bool{"noeviction": false, "allkeys-lru": true, "volatile-ttl": true} {
 		var log bytes.Buffer
 		opts := cache.Options{Clock: clockAtNoon, Logger: slog.New(slog.NewTextHandler(&log, nil))}
-		r, err := cache.OpenRedis(t.Context(), startRedis(t, "--maxmemory-policy", policy).url(), opts)
+		r, err := cache.OpenRedis(t.Context(), redistest.Start(t, "--maxmemory-policy", policy).URL(), opts)
 		noErr(t, err)
 		noErr(t, r.Close())
 		if got := strings.Contains(log.String(), policy); got != want {

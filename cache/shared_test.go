@@ -10,12 +10,12 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"linkbroker/broker"
 	"linkbroker/cache"
+	"linkbroker/cache/redistest"
 )
 
 // openShared opens a store as one broker of several does.
@@ -77,7 +77,7 @@ func isMissing(t *testing.T, s broker.Store, key broker.Key) bool {
 
 func TestAStoreInRedisIsServedAsALeaser(t *testing.T) {
 	t.Parallel()
-	url := startRedis(t).url()
+	url := redistest.Start(t).URL()
 	s := openShared(t, url)
 	leaserOf(t, s)
 	own := open(t, newPath(t), options()).Served()
@@ -97,7 +97,7 @@ func TestAStoreInRedisIsServedAsALeaser(t *testing.T) {
 
 func TestWhatOneBrokerWritesTheOthersKnow(t *testing.T) {
 	t.Parallel()
-	url := startRedis(t).url()
+	url := redistest.Start(t).URL()
 	a, b := openShared(t, url), openShared(t, url)
 	link := lasting(1)
 	put(t, a, link)
@@ -136,27 +136,23 @@ func TestWhatOneBrokerWritesTheOthersKnow(t *testing.T) {
 
 func TestAHitAsksNoRedis(t *testing.T) {
 	t.Parallel()
-	server := startRedis(t)
-	s := openShared(t, server.url())
+	server := redistest.Start(t)
+	s := openShared(t, server.URL())
 	link := lasting(1)
 	put(t, s, link)
 	wantLink(t, s, link)
-	server.stop(t)
-	defer server.resume(t)
+	server.Pause()
+	defer server.Resume()
 	for range 1000 {
 		wantLink(t, s, link)
 	}
 }
 
-// stop and resume are SIGSTOP and SIGCONT: the server is there, and does not answer.
-func (s *redisServer) stop(t testing.TB)   { noErr(t, s.cmd.Process.Signal(syscall.SIGSTOP)) }
-func (s *redisServer) resume(t testing.TB) { noErr(t, s.cmd.Process.Signal(syscall.SIGCONT)) }
-
 func TestNothingIsBelievedAfterACut(t *testing.T) {
 	t.Parallel()
-	server := startRedis(t)
-	net := startProxy(t, server.addr)
-	a, b := openShared(t, server.url()), openShared(t, net.url())
+	server := redistest.Start(t)
+	net := startProxy(t, server.Addr)
+	a, b := openShared(t, server.URL()), openShared(t, net.url())
 	var links []broker.Link
 	for n := range 50 {
 		links = append(links, lasting(n))
@@ -190,9 +186,9 @@ func TestNothingIsBelievedAfterACut(t *testing.T) {
 // TestACutThatIsMendedAtOnce loses notices without Redis ever being away.
 func TestACutThatIsMendedAtOnce(t *testing.T) {
 	t.Parallel()
-	server := startRedis(t)
-	net := startProxy(t, server.addr)
-	a, b := openShared(t, server.url()), openShared(t, net.url())
+	server := redistest.Start(t)
+	net := startProxy(t, server.Addr)
+	a, b := openShared(t, server.URL()), openShared(t, net.url())
 	link := lasting(1)
 	put(t, a, link)
 	wantLink(t, b, link)
@@ -208,29 +204,29 @@ func TestACutThatIsMendedAtOnce(t *testing.T) {
 // TestTroubleIsBoundedAndHeals takes Redis away in several ways while callers go on.
 func TestTroubleIsBoundedAndHeals(t *testing.T) {
 	for name, do := range map[string]struct {
-		away, back func(t *testing.T, s *redisServer, p *proxy)
+		away, back func(t *testing.T, s *redistest.Server, p *proxy)
 	}{
 		"stopped": {
-			func(t *testing.T, s *redisServer, _ *proxy) { s.stop(t) },
-			func(t *testing.T, s *redisServer, _ *proxy) { s.resume(t) },
+			func(t *testing.T, s *redistest.Server, _ *proxy) { s.Pause() },
+			func(t *testing.T, s *redistest.Server, _ *proxy) { s.Resume() },
 		},
 		"killed": {
-			func(_ *testing.T, s *redisServer, _ *proxy) { s.kill() },
-			func(t *testing.T, s *redisServer, _ *proxy) { s.start(t) },
+			func(_ *testing.T, s *redistest.Server, _ *proxy) { s.Kill() },
+			func(t *testing.T, s *redistest.Server, _ *proxy) { s.Start(t) },
 		},
 		"severed": {
-			func(_ *testing.T, _ *redisServer, p *proxy) { p.sever() },
-			func(_ *testing.T, _ *redisServer, p *proxy) { p.mend() },
+			func(_ *testing.T, _ *redistest.Server, p *proxy) { p.sever() },
+			func(_ *testing.T, _ *redistest.Server, p *proxy) { p.mend() },
 		},
 		"stalled": {
-			func(_ *testing.T, _ *redisServer, p *proxy) { p.stall() },
-			func(_ *testing.T, _ *redisServer, p *proxy) { p.resume() },
+			func(_ *testing.T, _ *redistest.Server, p *proxy) { p.stall() },
+			func(_ *testing.T, _ *redistest.Server, p *proxy) { p.resume() },
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server := startRedis(t)
-			net := startProxy(t, server.addr)
+			server := redistest.Start(t)
+			net := startProxy(t, server.Addr)
 			var told lines
 			s := openSharedLogging(t, net.url(), slog.NewTextHandler(&told, nil))
 			link := lasting(1)
@@ -290,22 +286,22 @@ func (l *lines) count(what string) int { return strings.Count(l.all(), what) }
 
 func TestTroubleWithWritingIsNamed(t *testing.T) {
 	t.Parallel()
-	server := startRedis(t)
-	s := openShared(t, server.url())
+	server := redistest.Start(t)
+	s := openShared(t, server.URL())
 	link := lasting(1)
 	put(t, s, link)
 	for state, do := range map[string]struct{ begin, end []string }{
 		"full":      {[]string{"CONFIG", "SET", "maxmemory", "1"}, []string{"CONFIG", "SET", "maxmemory", "0"}},
 		"read-only": {[]string{"REPLICAOF", "127.0.0.1", "1"}, []string{"REPLICAOF", "NO", "ONE"}},
 	} {
-		_, err := server.ask(do.begin...)
+		_, err := server.Ask(do.begin...)
 		noErr(t, err)
 		eventually(t, time.Second, state, func() bool { return s.Health().State == state })
 		wantErr(t, s.PutLink(t.Context(), lasting(2)), broker.StoreFailed)
 		if _, err := s.Link(t.Context(), link.Key); err != nil {
 			t.Errorf("%s: reading: %v", state, err)
 		}
-		_, err = server.ask(do.end...)
+		_, err = server.Ask(do.end...)
 		noErr(t, err)
 		eventually(t, time.Second, "well", func() bool { return s.Health().State == "" })
 		put(t, s, lasting(2))
@@ -314,15 +310,15 @@ func TestTroubleWithWritingIsNamed(t *testing.T) {
 
 func TestAServerThatComesBackEmptyIsTold(t *testing.T) {
 	t.Parallel()
-	server := startRedis(t)
+	server := redistest.Start(t)
 	var told lines
-	s := openSharedLogging(t, server.url(), slog.NewTextHandler(&told, nil))
+	s := openSharedLogging(t, server.URL(), slog.NewTextHandler(&told, nil))
 	link := lasting(1)
 	put(t, s, link)
 	wantLink(t, s, link)
-	server.kill()
-	server.dir = t.TempDir()
-	server.start(t)
+	server.Kill()
+	server.Dir = t.TempDir()
+	server.Start(t)
 	eventually(t, 3*time.Second, "it is told", func() bool { return told.count("has come back empty") == 1 })
 	eventually(t, time.Second, "it is well", func() bool { return s.Health().State == "" })
 	wantNoLink(t, s, link.Key)
@@ -333,9 +329,9 @@ func TestAServerThatComesBackEmptyIsTold(t *testing.T) {
 // TestMemoriesOfBrokersAgreeAfterAnyMix lets two brokers do everything to a few links, while connections are cut.
 func TestMemoriesOfBrokersAgreeAfterAnyMix(t *testing.T) {
 	t.Parallel()
-	server := startRedis(t)
-	net := startProxy(t, server.addr)
-	a, b := openShared(t, server.url()), openShared(t, net.url())
+	server := redistest.Start(t)
+	net := startProxy(t, server.Addr)
+	a, b := openShared(t, server.URL()), openShared(t, net.url())
 	for round := range 9 {
 		var links []broker.Link
 		for n := range 8 {
@@ -387,9 +383,9 @@ func mixWhileCut(t *testing.T, s broker.Store, links []broker.Link) {
 
 func TestClientsAreWatched(t *testing.T) {
 	t.Parallel()
-	server := startRedis(t)
-	net := startProxy(t, server.addr)
-	a, b := openShared(t, server.url()), openShared(t, net.url())
+	server := redistest.Start(t)
+	net := startProxy(t, server.Addr)
+	a, b := openShared(t, server.URL()), openShared(t, net.url())
 	var names atomic.Pointer[[]string]
 	b.WatchClients(func() error {
 		clients, err := b.ListClients(context.Background())
@@ -421,9 +417,9 @@ func TestClientsAreWatched(t *testing.T) {
 
 func TestWaitersAreSentOffWhenNobodyKnows(t *testing.T) {
 	t.Parallel()
-	server := startRedis(t)
-	net := startProxy(t, server.addr)
-	a, b := leaser(t, server.url()), leaser(t, net.url())
+	server := redistest.Start(t)
+	net := startProxy(t, server.Addr)
+	a, b := leaser(t, server.URL()), leaser(t, net.url())
 	turn := takes(t, a, "jobs")
 	over := waits(t, b, "jobs").Over
 	net.sever()

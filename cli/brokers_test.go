@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"linkbroker/cache/redistest"
 )
 
 // brokers are several programs over one store with one configuration, as they stand behind a load balancer.
@@ -86,8 +88,10 @@ func TestThreeBrokersCallOnce(t *testing.T) {
 		callers int // of one cold key
 		keys    int
 	}{
-		"over one server":             {func(t *testing.T) string { return startRedis(t).url() }, 3000, 1000},
-		"over a Cluster":              {startRedisCluster, 3000, 100},
+		"over one server": {func(t *testing.T) string { return redistest.Start(t).URL() }, 3000, 1000},
+		"over a Cluster": {func(t *testing.T) string {
+			return redistest.ClusterURL(redistest.StartCluster(t, redistest.Start))
+		}, 3000, 100},
 		"over a master with replicas": {func(t *testing.T) string { return startRedisSet(t).url(1) }, 300, 100},
 	} {
 		t.Run(claim, func(t *testing.T) {
@@ -149,7 +153,7 @@ func (b *brokers) manyColdKeys(t *testing.T, keys, callers int) {
 func TestThreeBrokersAreAsOne(t *testing.T) {
 	const quota, budget = 100, 40
 	w := newWitness(t, 0)
-	b := serveThree(t, w, startRedis(t).url(), fmt.Sprintf("    daily_quota: %d", quota), "")
+	b := serveThree(t, w, redistest.Start(t).URL(), fmt.Sprintf("    daily_quota: %d", quota), "")
 
 	t.Run("a client that is disabled at one is refused at all", func(t *testing.T) { b.disable(t) })
 	t.Run("a link that is deleted at one is not answered by the others", func(t *testing.T) { b.deleteLink(t) })

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"linkbroker/cache/redistest"
 )
 
 const (
@@ -53,22 +55,31 @@ type chaos struct {
 	mu      sync.Mutex
 	figures map[string]int // by what is counted
 	took    map[string]time.Duration
-	promise map[wanted]string // links answered as stored, which nobody has deleted or renewed
-	doubt   []span            // when Redis was in trouble
+	promise map[wanted]answered // links answered as stored, which nobody has deleted or renewed
+	doubt   []span              // when Redis was in trouble
 }
 
-// span is from one moment to another; the zero time = it has not ended yet.
-type span struct{ from, to time.Time }
+// answered is a link, and when it was answered as such.
+type answered struct {
+	url string
+	at  time.Time
+}
+
+// span is how long a trouble lasted; the zero time = it has not ended yet.
+type span struct {
+	trouble  string
+	from, to time.Time
+}
 
 // TestChaos lets traffic go on while brokers are killed and Redis is restarted, paused and failed over. No dead, deleted
 // or wrong link may be handed out, no budget be overspent, nothing be lost that was answered as stored, and links that
 // are stored be had throughout.
 func TestChaos(t *testing.T) {
 	t.Run("one server", func(t *testing.T) {
-		redis := startRedis(t)
-		newChaos(t, redis.url()).run(
-			trouble{"Redis killed and started", func() { redis.kill(); redis.start(t) }, nil},
-			trouble{"Redis paused for 2 s", func() { redis.pause(); <-time.After(2 * time.Second); redis.resume() }, nil},
+		redis := redistest.Start(t)
+		newChaos(t, redis.URL()).run(
+			trouble{"Redis killed and started", func() { redis.Kill(); redis.Start(t) }, nil},
+			trouble{"Redis paused for 2 s", func() { redis.Pause(); <-time.After(2 * time.Second); redis.Resume() }, nil},
 		)
 	})
 	t.Run("a master with two replicas", func(t *testing.T) {
@@ -77,26 +88,26 @@ func TestChaos(t *testing.T) {
 		follow := func() {
 			old := master
 			master = set.promoted(t, old)
-			old.kill()
-			old.master, master.master = master, nil
-			old.start(t)
+			old.Kill()
+			old.Master, master.Master = master, nil
+			old.Start(t)
 			set.whole(t)
 		}
 		newChaos(t, set.url(1)).run(
-			trouble{"the master killed, a replica promoted", func() { master.kill() }, follow},
+			trouble{"the master killed, a replica promoted", func() { master.Kill() }, follow},
 			trouble{"the master killed and started before it is missed", func() {
 				set.missesAfter(t, soon)
-				master.kill()
-				master.start(t)
+				master.Kill()
+				master.Start(t)
 			}, func() {
 				set.whole(t)
 				set.missesAfter(t, time.Second)
 			}},
 			// The old master wakes up in the belief that it still is one.
-			trouble{"the master paused until a replica was promoted", func() { master.pause() }, func() {
+			trouble{"the master paused until a replica was promoted", func() { master.Pause() }, func() {
 				old := master
 				set.promoted(t, old)
-				old.resume()
+				old.Resume()
 				<-time.After(2 * time.Second)
 				follow()
 			}},
@@ -111,9 +122,9 @@ func TestChaos(t *testing.T) {
 		c.within = 4 * slowest // Sentinels let an old master be for ten seconds
 		c.run(trouble{"the master killed and started after it is missed", func() {
 			master := set.whole(t)
-			master.kill()
+			master.Kill()
 			<-time.After(1500 * time.Millisecond)
-			master.start(t)
+			master.Start(t)
 		}, func() { set.whole(t) }})
 	})
 }
@@ -123,7 +134,7 @@ func newChaos(t *testing.T, store string) *chaos {
 	w := newWitness(t, 20*time.Millisecond)
 	c := &chaos{
 		t: t, ctx: t.Context(), within: slowest, ended: make(chan struct{}),
-		figures: maps.Clone(forbidden), took: make(map[string]time.Duration), promise: make(map[wanted]string),
+		figures: maps.Clone(forbidden), took: make(map[string]time.Duration), promise: make(map[wanted]answered),
 	}
 	ofApp := fmt.Sprintf("  - {appid: %s, secret: \"${SECRET}\", base_url: %q, daily_quota: %d}", scarceApp, w.server.URL, scarce)
 	further := fmt.Sprintf("  - {name: thrifty, key: %s, role: generate, generations_per_day: %d}\n", thriftyKey, scarce)
@@ -154,7 +165,7 @@ func (c *chaos) run(troubles ...trouble) {
 // cause causes a trouble and waits until links are generated and stored again.
 func (c *chaos) cause(trouble trouble) {
 	c.mu.Lock()
-	c.doubt = append(c.doubt, span{from: time.Now()})
+	c.doubt = append(c.doubt, span{trouble: trouble.name, from: time.Now()})
 	c.mu.Unlock()
 	began := time.Now()
 	trouble.cause()

@@ -20,7 +20,7 @@ const (
 func (c *chaos) startTraffic() {
 	c.t.Helper()
 	for i := range warmKeys {
-		c.promise[warmTarget(i)] = c.ask(c.t, i%len(c.programs), warmTarget(i))
+		c.promise[warmTarget(i)] = answered{c.ask(c.t, i%len(c.programs), warmTarget(i)), time.Now()}
 	}
 	for range 4 {
 		c.every(8*time.Millisecond, func(int) { c.hit() })
@@ -85,7 +85,7 @@ func (c *chaos) miss(target wanted, key string) {
 		c.count("misses", 1)
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.promise[target] = got.URL
+		c.promise[target] = answered{got.URL, time.Now()}
 	}
 }
 

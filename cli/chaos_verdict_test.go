@@ -88,14 +88,27 @@ func (c *chaos) calm(at time.Time) bool {
 // findPromised asks for each link that was answered as stored with a key that may not generate.
 func (c *chaos) findPromised() {
 	c.t.Helper()
-	for target, url := range c.promise {
+	for target, link := range c.promise {
 		now, _, ok := c.balanced(target, readKey)
 		switch {
 		case !ok:
 			c.count("LOST LINKS", 1)
-		case now.URL != url:
+			c.t.Logf("%+v was answered as stored at %s, and is lost%s", target, link.at.Format(time.StampMilli), c.before(link.at))
+		case now.URL != link.url:
 			c.count("stored links that another took the place of", 1)
 		}
 		c.count("stored links looked for", 1)
 	}
+}
+
+// before names the last trouble before a moment, and when it began.
+func (c *chaos) before(at time.Time) (told string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, d := range c.doubt {
+		if d.from.Before(at) {
+			told = fmt.Sprintf(", %v after this: %s (which lasted %v)", at.Sub(d.from), d.trouble, d.to.Sub(d.from))
+		}
+	}
+	return told
 }

@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"linkbroker/cache"
+	"linkbroker/cache/redistest"
 	"linkbroker/cli"
 )
 
@@ -167,12 +168,13 @@ func TestComposeStartsAServerThatForgetsNothing(t *testing.T) {
 	if !strings.Contains(test, "valkey-cli --user health --pass x ping") {
 		t.Fatalf("Valkey's health is told by %q", test)
 	}
-	server := newRedis(t, dir, args...)
-	server.user = "health x"
-	server.start(t) // and answers PING as its health is told
+	server := redistest.New(t, dir, args...)
+	server.User = "health x"
+	server.EndWith(t)
+	server.Start(t) // and answers PING as its health is told
 
 	url := strings.TrimSpace(readFile(t, filepath.Join(secrets, "store")))
-	url = strings.Replace(url, "valkey:6379", server.addr, 1)
+	url = strings.Replace(url, "valkey:6379", server.Addr, 1)
 	store, err := cache.Open(t.Context(), url, cache.Options{Clock: time.Now})
 	if err != nil {
 		t.Fatal(err)
@@ -185,9 +187,9 @@ func TestComposeStartsAServerThatForgetsNothing(t *testing.T) {
 	if err != nil || !report.AppendOnly || report.Policy != "noeviction" {
 		t.Errorf("got %+v, %v", report, err)
 	}
-	for _, server.user = range []string{"", "health x"} {
+	for _, server.User = range []string{"", "health x"} {
 		for _, command := range [][]string{{"GET", "x"}, {"CONFIG", "GET", "dir"}, {"KEYS", "*"}, {"FLUSHALL"}} {
-			if answer, err := server.ask(command...); err != nil || !strings.HasPrefix(answer, "-NO") {
+			if answer, err := server.Ask(command...); err != nil || !strings.HasPrefix(answer, "-NO") {
 				t.Errorf("whoever has no password is answered %v with %q, %v", command, answer, err)
 			}
 		}

@@ -4,15 +4,17 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"linkbroker/cache/redistest"
 )
 
 func TestDoctorOnAStoreThatTakesNoWrites(t *testing.T) {
 	t.Parallel()
 	w := newWeChat(t)
-	server := startRedis(t)
+	server := redistest.Start(t)
 	for claim, test := range map[string]struct{ server, want string }{
-		"a server that is full": {startRedis(t, "--maxmemory", "1").url(), "its memory is full"},
-		"a replica":             {server.startReplica(t).url(), "it is a replica"},
+		"a server that is full": {redistest.Start(t, "--maxmemory", "1").URL(), "its memory is full"},
+		"a replica":             {server.StartReplica(t).URL(), "it is a replica"},
 		"nobody there":          {"redis://127.0.0.1:1", "connection refused"},
 	} {
 		dir := configured(t, w.configuration())

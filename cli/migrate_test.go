@@ -1,12 +1,7 @@
 package cli_test
 
 import (
-	"bufio"
-	"context"
 	"fmt"
-	"net"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -17,55 +12,20 @@ import (
 
 	"linkbroker/broker"
 	"linkbroker/cache"
+	"linkbroker/cache/redistest"
 )
 
 // redisPassword is what a server asks for, and nobody must see.
 const redisPassword = "s3cret-of-redis"
 
-// passwordRedis starts a real server on a free port of loopback.
-func passwordRedis(t *testing.T) (addr string) {
+// passwordRedis starts a server that lets in who knows the password.
+func passwordRedis(t *testing.T) *redistest.Server {
 	t.Helper()
-	path, err := exec.LookPath("redis-server")
-	if err != nil && os.Getenv("CI") == "" {
-		t.Skip("SKIPPED: there is no redis-server (apt-get install redis-server)")
-	}
-	noErr(t, err)
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	noErr(t, err)
-	addr = listener.Addr().String()
-	noErr(t, listener.Close())
-	_, port, _ := net.SplitHostPort(addr)
-	server := exec.CommandContext(context.Background(), path,
-		"--bind", "127.0.0.1", "--port", port, "--dir", t.TempDir(), "--save", "", "--requirepass", redisPassword)
-	noErr(t, server.Start())
-	t.Cleanup(func() {
-		_ = server.Process.Kill()
-		_ = server.Wait()
-	})
-	eventually(t, "redis-server answers", func() bool {
-		_, err := askRedis(addr, "PING")
-		return err == nil
-	})
-	return addr
-}
-
-// askRedis sends one command without spaces in its arguments, and gives the end of the answer.
-func askRedis(addr string, words ...string) (string, error) {
-	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(context.Background(), "tcp", addr)
-	if err != nil {
-		return "", err
-	}
-	defer conn.Close() //nolint:errcheck // nothing is lost
-	_ = conn.SetDeadline(time.Now().Add(soon))
-	fmt.Fprintf(conn, "AUTH %s\r\n%s\r\nPING\r\n", redisPassword, strings.Join(words, " "))
-	said := ""
-	for lines := bufio.NewScanner(conn); lines.Scan(); {
-		if lines.Text() == "+PONG" {
-			return said, nil
-		}
-		said = lines.Text()
-	}
-	return said, fmt.Errorf("%v ends with %q", words, said)
+	s := redistest.New(t, t.TempDir(), "--save", "", "--requirepass", redisPassword)
+	s.User = redisPassword
+	s.EndWith(t)
+	s.Start(t)
+	return s
 }
 
 func noErr(t *testing.T, err error) {
@@ -102,11 +62,11 @@ func fillFile(t *testing.T, path string, n int) {
 }
 
 // grown waits until there are so many keys in Redis.
-func grown(t *testing.T, addr string, keys int) {
+func grown(t *testing.T, redis *redistest.Server, keys int) {
 	t.Helper()
 	eventually(t, "a migration goes on", func() bool {
 		var n int
-		answer, err := askRedis(addr, "DBSIZE")
+		answer, err := redis.Ask("DBSIZE")
 		_, _ = fmt.Sscanf(answer, ":%d", &n) // else it is asked again
 		return err == nil && n >= keys
 	})
@@ -115,11 +75,11 @@ func grown(t *testing.T, addr string, keys int) {
 // TestAStoreIsMovedToRedisAndBack kills the migration again and again, and in the end nothing is missing.
 func TestAStoreIsMovedToRedisAndBack(t *testing.T) {
 	t.Parallel()
-	addr := passwordRedis(t)
+	redis := passwordRedis(t)
 	dir, link := stored(t, newWeChat(t))
 	fillFile(t, filepath.Join(dir, "data/links.db"), 20_000)
 	environ := []string{"REDIS_PASSWORD=" + redisPassword}
-	url := "redis://:${REDIS_PASSWORD}@" + addr
+	url := "redis://:${REDIS_PASSWORD}@" + redis.Addr
 	move := func(code int, want string, args ...string) {
 		t.Helper()
 		stdout, stderr, got := run(t, dir, environ, append([]string{"migrate"}, args...)...)
@@ -132,20 +92,20 @@ func TestAStoreIsMovedToRedisAndBack(t *testing.T) {
 	}
 
 	move(0, `(?m)^links +20,001 (?s:.*)\nNothing was moved.`, "--dry-run", "bolt://data/links.db")
-	move(1, `the environment variable NOTHING is not set`, "redis://:${NOTHING}@"+addr)
-	move(1, `refuses the user or the password`, "redis://:wrong@"+addr)
+	move(1, `the environment variable NOTHING is not set`, "redis://:${NOTHING}@"+redis.Addr)
+	move(1, `refuses the user or the password`, "redis://:wrong@"+redis.Addr)
 	for round := range 3 {
 		p := start(t, dir, environ, "migrate", url)
-		grown(t, addr, 2000+10_000*round)
+		grown(t, redis, 2000+10_000*round)
 		p.kill()
 	}
 	p := start(t, dir, environ, "migrate", url)
-	grown(t, addr, 32_000) // of 44,000: two for each link, and one for each shard
+	grown(t, redis, 32_000) // of 44,000: two for each link, and one for each shard
 	p.signal(syscall.SIGINT)
 	if code := p.wait(); code != 3 || !strings.Contains(p.stderr.String(), "interrupted: the same command goes on where it was") {
 		t.Fatalf("interrupted, it exits with %d and says\n%s", code, p.stderr)
 	}
-	_, stderr, code := run(t, dir, append(secrets, environ...), "serve", "--store=redis://:"+redisPassword+"@"+addr)
+	_, stderr, code := run(t, dir, append(secrets, environ...), "serve", "--store=redis://:"+redisPassword+"@"+redis.Addr)
 	if code != 1 || !strings.Contains(stderr, "the migration into this store has not ended") {
 		t.Errorf("a half filled store is served: exit code %d and\n%s", code, stderr)
 	}
@@ -156,7 +116,7 @@ func TestAStoreIsMovedToRedisAndBack(t *testing.T) {
 	move(0, `They keep the same`, "--compare-only", "bolt://data/links.db", "bolt://back.db")
 	expect(t, dir, 0, `(?m)^links +20001$`, "check", "--store=bolt://back.db")
 
-	s := serve(t, dir, append(secrets, environ...), "--store=redis://:"+redisPassword+"@"+addr)
+	s := serve(t, dir, append(secrets, environ...), "--store=redis://:"+redisPassword+"@"+redis.Addr)
 	if hit := decoded(t, s.postLink(`{"path":"p"}`)); hit.Outcome != "hit" || hit.URL != link.URL {
 		t.Errorf("after the move the answer is %+v, want a hit with %s", hit, link.URL)
 	}
@@ -167,12 +127,12 @@ func TestAStoreIsMovedToRedisAndBack(t *testing.T) {
 
 func TestAMigrationNamesWhatIsDamaged(t *testing.T) {
 	t.Parallel()
-	addr := passwordRedis(t)
+	redis := passwordRedis(t)
 	dir, _ := stored(t, newWeChat(t))
-	url := "redis://:" + redisPassword + "@" + addr
+	url := "redis://:" + redisPassword + "@" + redis.Addr
 	expect(t, dir, 0, "Moved", "migrate", url)
 	for _, command := range [][]string{{"SET", "linkbroker:a:{a}spoilt", "what-is-no-record"}, {"ZADD", "linkbroker:s:{a}", "0", "spoilt"}} {
-		_, err := askRedis(addr, command...)
+		_, err := redis.Ask(command...)
 		noErr(t, err)
 	}
 	expect(t, dir, 0, `aliases +0 +0 .* equal +0 +1\n(?s:.*)damaged record.*kind=aliases key=spoilt `, "migrate", url, "bolt://back.db")
