@@ -49,6 +49,9 @@ func SlugOfBody(body []byte) (slug []byte) {
 	return slug
 }
 
+// KeepingUp counts the replicas that have all, by what INFO says.
+func KeepingUp(info string) int64 { return keepingUp(info) }
+
 // StatKey gives the key under which a stat is kept.
 func StatKey(stat broker.Stat) []byte {
 	r := rangeFor(stat)

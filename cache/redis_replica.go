@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -113,24 +115,68 @@ func (r *Redis) writeSlot(ctx context.Context, commands []rueidis.Completed) []r
 }
 
 func (r *Redis) writeAndWait(ctx context.Context, commands []rueidis.Completed) (results []rueidis.RedisResult) {
-	wait := r.client.B().Wait().Numreplicas(r.replicas).Timeout(r.patience.Milliseconds()).Build()
+	var err error
 	_ = r.writer.Dedicated(func(own rueidis.DedicatedClient) error { // gives back what we give it
-		results = own.DoMulti(ctx, append(commands[:len(commands):len(commands)], wait)...)
+		results = own.DoMulti(ctx, append(commands[:len(commands):len(commands)], r.waitFor(r.replicas)...)...)
+		err = r.haveIt(ctx, own, results[len(commands):])
 		return nil
 	})
-	last := len(commands)
-	results, waited := results[:last], results[last]
+	results = results[:len(commands)]
 	r.health.heard(results[0].Error())
-	have, err := waited.AsInt64()
-	if err == nil && have < r.replicas {
-		err = fewReplicas(have, r.replicas)
-	}
 	for i := range results {
 		if err != nil && results[i].Error() == nil {
 			results[i] = rueidis.NewErrorResult(err)
 		}
 	}
 	return results
+}
+
+// waitFor are the commands that wait until so many replicas have what their connection has written, and say then who is there.
+func (r *Redis) waitFor(replicas int64) []rueidis.Completed {
+	return []rueidis.Completed{
+		r.client.B().Wait().Numreplicas(replicas).Timeout(r.patience.Milliseconds()).Build(),
+		r.client.B().Info().Section("replication").Build(),
+	}
+}
+
+// haveIt judges what waitFor has brought. Not the first to have it is promoted if the master dies, but any that has kept up: so
+// all of these are waited for.
+func (r *Redis) haveIt(ctx context.Context, own rueidis.DedicatedClient, said []rueidis.RedisResult) error {
+	have, want, err := r.judge(said)
+	if err == nil && r.replicas <= have && have < want {
+		have, want, err = r.judge(own.DoMulti(ctx, r.waitFor(want)...))
+	}
+	if err == nil && have < want {
+		err = fewReplicas(have, want)
+	}
+	return err
+}
+
+func (r *Redis) judge(said []rueidis.RedisResult) (have, want int64, err error) {
+	have, err = said[0].AsInt64()
+	if err != nil {
+		return 0, 0, err
+	}
+	info, err := said[1].ToString()
+	return have, max(r.replicas, keepingUp(info)), err
+}
+
+// mostLag is for how many seconds a replica that keeps up may have said nothing: it does so each second.
+const mostLag = 2
+
+// keepingUp counts the replicas that have been given all and have spoken of late, by what INFO says of them.
+func keepingUp(info string) (n int64) {
+	for line := range strings.Lines(info) {
+		name, about, _ := strings.Cut(strings.TrimSpace(line), ":")
+		if !strings.HasPrefix(name, "slave") || !strings.Contains(about, ",state=online,") {
+			continue
+		}
+		_, lag, _ := strings.Cut(about, ",lag=")
+		if seconds, err := strconv.Atoi(lag); err == nil && 0 <= seconds && seconds <= mostLag {
+			n++
+		}
+	}
+	return n
 }
 
 func alike(n int, result rueidis.RedisResult) []rueidis.RedisResult {
