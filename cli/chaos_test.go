@@ -101,7 +101,7 @@ func TestChaos(t *testing.T) {
 				master.Start(t)
 			}, func() {
 				set.whole(t)
-				set.missesAfter(t, time.Second)
+				set.missesAfter(t, redistest.MissesAfter)
 			}},
 			// The old master wakes up in the belief that it still is one.
 			trouble{"the master paused until a replica was promoted", func() { master.Pause() }, func() {
@@ -123,7 +123,7 @@ func TestChaos(t *testing.T) {
 		c.run(trouble{"the master killed and started after it is missed", func() {
 			master := set.whole(t)
 			master.Kill()
-			<-time.After(1500 * time.Millisecond)
+			<-time.After(redistest.MissesAfter + 500*time.Millisecond)
 			master.Start(t)
 		}, func() { set.whole(t) }})
 	})

@@ -5,14 +5,19 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 // MasterSet is the name under which a Sentinel of StartSentinel watches its server.
 const MasterSet = "links"
 
-// sentinelConfig has a Sentinel find out within a second that the master is away.
+// MissesAfter is after how long without an answer a Sentinel of StartSentinel has its server replaced. It asks a server once a
+// second, and first a second after it was promoted: one that is missed after a second is replaced now and then as soon as it is.
+const MissesAfter = 1500 * time.Millisecond
+
+// sentinelConfig is that of a Sentinel.
 const sentinelConfig = `sentinel monitor ` + MasterSet + ` 127.0.0.1 %s %d
-sentinel down-after-milliseconds ` + MasterSet + ` 1000
+sentinel down-after-milliseconds ` + MasterSet + ` %d
 sentinel failover-timeout ` + MasterSet + ` 4000
 sentinel parallel-syncs ` + MasterSet + ` 2
 `
@@ -22,7 +27,7 @@ func StartSentinel(t testing.TB, master *Server, quorum int) *Server {
 	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "sentinel.conf")
-	if err := os.WriteFile(file, fmt.Appendf(nil, sentinelConfig, master.Port(), quorum), 0o600); err != nil {
+	if err := os.WriteFile(file, fmt.Appendf(nil, sentinelConfig, master.Port(), quorum, MissesAfter.Milliseconds()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	sentinel := New(t, dir, file, "--sentinel")
