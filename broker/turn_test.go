@@ -325,6 +325,29 @@ func TestTheRateIsDividedAmongThoseWhoCall(t *testing.T) {
 	})
 }
 
+// slow is a shared store that takes its time over a turn.
+type slow struct{ *member }
+
+func (s slow) Lease(ctx context.Context, name string) (broker.Turn, error) {
+	time.Sleep(time.Millisecond)
+	return s.member.Lease(ctx, name)
+}
+
+func TestJobsThatAreDueAtOnceAllLead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := broker.New(slow{newShared().member(0)}, &wechat{}, broker.Policy{}, time.Now)
+		var due sync.WaitGroup
+		for range 3 {
+			due.Go(func() {
+				if leads, err := b.Leads(t.Context()); !leads || err != nil {
+					t.Errorf("a job of the only broker there is runs elsewhere: %v, %v", leads, err)
+				}
+			})
+		}
+		due.Wait()
+	})
+}
+
 func TestUpkeepIsLedByOneBroker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, brokers := fellows(t, 3, &wechat{}, nil)
