@@ -243,6 +243,47 @@ func TestACorrectedEndStays(t *testing.T) {
 	})
 }
 
+func TestWhatIsChangedInTurnIsTheLinkAsItIsByThen(t *testing.T) {
+	for claim, change := range map[string]func(context.Context, *broker.Broker, broker.Link) error{
+		"an end that is corrected": func(ctx context.Context, b *broker.Broker, link broker.Link) error {
+			_, err := b.Verify(ctx, link.Key)
+			return err
+		},
+		"a link that is imported": func(ctx context.Context, b *broker.Broker, link broker.Link) error {
+			link.URL = "https://wxaurl.cn/imported"
+			link.GeneratedAt, link.ExpiresAt = link.GeneratedAt.Add(time.Minute), link.ExpiresAt.Add(time.Minute)
+			_, err := b.ImportLink(ctx, link, false)
+			return err
+		},
+	} {
+		t.Run(claim, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store, brokers := fellows(t, 1, &wechat{}, nil)
+				a := &askable{wechat: brokers[0].wechat, ask: endsAt(time.Now().Add(day))}
+				policy := broker.Policy{Apps: []broker.App{{ID: appid}}}
+				late := broker.New(&deaf{sharedStore: store.member(1)}, a, policy, time.Now) // hears late of what the other does
+				brokers[0].get(t, query("a=1"), broker.Miss)
+				known, err := late.Get(t.Context(), query("a=1"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Hour)
+				renewed, err := brokers[0].Renew(t.Context(), known.Link.Key)
+				if err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait() // until the turn is given back
+				if err := change(t.Context(), late, known.Link); err != nil {
+					t.Fatal(err)
+				}
+				if link, err := brokers[0].Link(t.Context(), known.Link.Key); err != nil || link.URL != renewed.Link.URL {
+					t.Errorf("the renewed %s made room for %s: %v", renewed.Link.URL, link.URL, err)
+				}
+			})
+		})
+	}
+}
+
 func TestAPanicGivesTheTurnBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &wechat{answer: func(call int, _ broker.Target) error {
