@@ -51,11 +51,7 @@ func (b *Broker) divideRate(ctx context.Context, a *app) {
 	case first:
 		b.look(ctx, a)
 	default:
-		b.door.done.Add(1)
-		go func() {
-			defer b.door.done.Done()
-			b.look(context.WithoutCancel(ctx), a)
-		}()
+		b.door.done.Go(func() { b.look(context.WithoutCancel(ctx), a) })
 	}
 }
 
