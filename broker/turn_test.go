@@ -172,17 +172,24 @@ func TestALinkThatCouldNotBeStoredDoesNotReplaceALaterOne(t *testing.T) {
 	})
 }
 
+// inDoubt has a broker make a link which is stored, though the broker does not know.
+func inDoubt(t *testing.T, store *shared, one fellow) broker.Link {
+	t.Helper()
+	one.member.beforePut = func(context.Context) error { return errDisk }
+	link := one.get(t, query("a=1"), broker.Miss).Link
+	if err := store.PutLink(t.Context(), link); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Wait() // until the turn is given back
+	one.member.beforePut = nil
+	return link
+}
+
 func TestALinkWhoseStoringWasInDoubtStaysDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, brokers := fellows(t, 2, &wechat{}, nil)
 		one, other := brokers[0], brokers[1]
-		one.member.beforePut = func(context.Context) error { return errDisk } // though it was written
-		link := one.get(t, query("a=1"), broker.Miss).Link
-		if err := store.PutLink(t.Context(), link); err != nil {
-			t.Fatal(err)
-		}
-		synctest.Wait() // until the turn is given back
-		one.member.beforePut = nil
+		link := inDoubt(t, store, one)
 		other.get(t, query("a=1"), broker.Hit)
 		if err := other.Delete(t.Context(), link.Key); err != nil {
 			t.Fatal(err)
@@ -198,13 +205,7 @@ func TestADeletedLinkStaysDeletedThoughItWasRenewedBetween(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, brokers := fellows(t, 2, &wechat{}, nil)
 		one, other := brokers[0], brokers[1]
-		one.member.beforePut = func(context.Context) error { return errDisk } // though it was written
-		link := one.get(t, query("a=1"), broker.Miss).Link
-		if err := store.PutLink(t.Context(), link); err != nil {
-			t.Fatal(err)
-		}
-		synctest.Wait()
-		one.member.beforePut = nil
+		link := inDoubt(t, store, one)
 		time.Sleep(time.Second)
 		if _, err := other.Renew(t.Context(), link.Key); err != nil {
 			t.Fatal(err)
@@ -226,14 +227,11 @@ func TestACorrectedEndStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, brokers := fellows(t, 2, &wechat{}, nil)
 		one, other := brokers[0], brokers[1]
-		one.member.beforePut = func(context.Context) error { return errDisk } // though it was written
-		corrected := one.get(t, query("a=1"), broker.Miss).Link
+		corrected := inDoubt(t, store, one)
 		corrected.ExpiresAt = time.Now().Add(time.Minute).UTC().Truncate(time.Second) // as the other broker is told by WeChat
 		if err := store.PutLink(t.Context(), corrected); err != nil {
 			t.Fatal(err)
 		}
-		synctest.Wait()
-		one.member.beforePut = nil
 		if _, err := one.Flush(t.Context()); err != nil {
 			t.Fatal(err)
 		}
