@@ -81,6 +81,7 @@ func New(store Store, generator Generator, policy Policy, clock Clock) *Broker {
 		policy:    policy,
 		clock:     clock,
 		apps:      make(map[string]*app, len(policy.Apps)),
+		upkeep:    upkeep{asking: newOnceLock()},
 		visits:    newVisits(),
 		history:   newHistory(policy.Apps),
 		budgets:   newBudgets(store, policy),
@@ -99,7 +100,6 @@ func (b *Broker) Apps() []App { return b.policy.Apps }
 // one of these fails, the others are done all the same.
 func (b *Broker) Drain(ctx context.Context) error {
 	errs := []error{b.door.close(ctx), b.budgets.release(ctx)}
-	b.upkeep.leave(ctx)
 	for _, app := range b.apps {
 		for _, account := range app.accounts {
 			errs = append(errs, account.ledger.release(ctx))
@@ -107,6 +107,7 @@ func (b *Broker) Drain(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storePatience)
 	defer cancel()
+	errs = append(errs, b.upkeep.leave(ctx))
 	_, err := b.flush(ctx, math.MaxInt)
 	return errors.Join(append(errs, err)...)
 }

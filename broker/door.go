@@ -211,5 +211,5 @@ func (b *Broker) fly(ctx context.Context, w want, f *flight) {
 	// A little less than a caller's own deadline, so that who began it still hears why it failed.
 	ctx, cancel := context.WithTimeout(ctx, b.policy.Deadline*19/20)
 	defer cancel()
-	f.result, f.err = b.inTurn(ctx, w, f.urgent, func() (result, error) { return b.generate(ctx, w, f.urgent) })
+	f.result, f.err = b.inTurn(ctx, w, f.urgent)
 }

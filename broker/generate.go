@@ -92,23 +92,20 @@ func newLink(w want, made Generated) Link {
 // keep stores a link. If that fails, or lasts longer than its flight may, the link is kept in memory and handed out all
 // the same: the call is spent.
 func (b *Broker) keep(ctx context.Context, link Link) result {
-	stored, storing := make(chan error, 1), make(chan struct{})
-	b.door.done.Add(1) // Drain waits for it; the flight itself still counts, so it is not too late
-	go func() {
-		defer b.door.done.Done()
+	var failed error // may be read once storing is closed
+	storing := make(chan struct{})
+	b.door.done.Go(func() { // Drain waits for it; the flight itself still counts, so it is not too late
+		defer close(storing)
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storePatience)
 		defer cancel()
-		err := b.store.PutLink(ctx, link)
-		if err == nil {
+		if failed = b.store.PutLink(ctx, link); failed == nil {
 			b.unstored.stored(link)
 		}
-		stored <- err
-		close(storing)
-	}()
+	})
 	var err error
 	select {
-	case err = <-stored:
-		if err == nil {
+	case <-storing:
+		if err = failed; err == nil {
 			b.unstored.forget(link.Key) // an older one
 			return result{link: link, stored: true}
 		}

@@ -29,7 +29,7 @@ func (b *Broker) ImportLink(ctx context.Context, link Link, dry bool) (Imported,
 	}
 	defer leave()
 	outcome := Added
-	switch stored, _, err := b.find(ctx, link.Key); {
+	switch stored, _, err := b.current(ctx, link.Key); {
 	case err == nil && stored.Outlives(link.ExpiresAt.Add(-time.Second)):
 		return Unchanged, nil
 	case err == nil:

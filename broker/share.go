@@ -16,28 +16,20 @@ const (
 
 // share is when this broker has last looked how many ask.
 type share struct {
-	mu      sync.Mutex
-	looking bool
-	looked  time.Time
+	mu     sync.Mutex
+	looked time.Time
 }
 
-// begin reports whether a look is due, and whether its outcome is to be waited for. Who is told that it is due must end it.
+// begin reports whether a look is due, which the caller then begins, and whether its outcome is to be waited for.
 func (s *share) begin(now time.Time) (due, first bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	since := now.Sub(s.looked)
-	if s.looking || !s.looked.IsZero() && since < shareInterval {
+	since := now.Sub(s.looked) // for ages, if it never has
+	if since < shareInterval {
 		return false, false
 	}
-	first = s.looked.IsZero() || since >= shareMemory
-	s.looking, s.looked = true, now
-	return true, first
-}
-
-func (s *share) end() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.looking = false
+	s.looked = now
+	return true, since >= shareMemory
 }
 
 // divideRate sees to it that the app's pace is this broker's part of the rate. What it cannot find out stays as it was.
@@ -51,17 +43,12 @@ func (b *Broker) divideRate(ctx context.Context, a *app) {
 	case first:
 		b.look(ctx, a)
 	default:
-		b.door.done.Add(1)
-		go func() {
-			defer b.door.done.Done()
-			b.look(context.WithoutCancel(ctx), a)
-		}()
+		b.door.done.Go(func() { b.look(context.WithoutCancel(ctx), a) })
 	}
 }
 
 func (b *Broker) look(ctx context.Context, a *app) {
-	defer a.share.end()
-	ctx, cancel := context.WithTimeout(ctx, shareInterval)
+	ctx, cancel := context.WithTimeout(ctx, shareInterval) // then the next is due
 	defer cancel()
 	if brokers, err := b.leaser.Share(ctx, "rate/"+a.ID); err == nil {
 		a.pace.divide(brokers)

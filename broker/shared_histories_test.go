@@ -24,7 +24,7 @@ func TestHistoriesOverRedis(t *testing.T) {
 	redis := redistest.Start(t, "--appendonly", "no").Addr
 	lag := lateness(t, pinging(t, redis))
 	var number atomic.Int64
-	playHistories(t, histories(), func(t *testing.T) *history {
+	playHistories(t, histories(), func() *history {
 		prefix := fmt.Sprint("h", number.Add(1))
 		var stores []sharedStore
 		var ways []way
@@ -33,7 +33,7 @@ func TestHistoriesOverRedis(t *testing.T) {
 			stores, ways = append(stores, openRedis(t, wire.listener.Addr().String(), prefix)), append(ways, wire)
 		}
 		return newHistory(stores, ways, lag)
-	}, faults)
+	})
 }
 
 func openRedis(t *testing.T, addr, prefix string) sharedStore {
@@ -61,14 +61,7 @@ func TestTheModelFindsWhatIsBroken(t *testing.T) {
 	} {
 		t.Run(claim, func(t *testing.T) {
 			for n := range 50 {
-				var stores []sharedStore
-				var ways []way
-				shared := newShared()
-				for i := range nodesOf {
-					m := shared.member(i)
-					stores, ways = append(stores, broken(m)), append(ways, memberWay{m})
-				}
-				h := newHistory(stores, ways, lag)
+				h := historyInProcess(lag, broken)
 				h.play(func() {})
 				h.close(t)
 				if found := h.violations(); len(found) > 0 {
@@ -84,16 +77,20 @@ func TestTheModelFindsWhatIsBroken(t *testing.T) {
 // TestHistoriesInOneProcess plays them over a store of the tests' own: what fails here is the brokers', not Redis'.
 func TestHistoriesInOneProcess(t *testing.T) {
 	lag := lateness(t, func() {})
-	playHistories(t, histories()/4, func(*testing.T) *history {
-		var stores []sharedStore
-		var ways []way
-		shared := newShared()
-		for i := range nodesOf {
-			m := shared.member(i)
-			stores, ways = append(stores, m), append(ways, memberWay{m})
-		}
-		return newHistory(stores, ways, lag)
-	}, faults)
+	asItIs := func(s sharedStore) sharedStore { return s }
+	playHistories(t, histories()/4, func() *history { return historyInProcess(lag, asItIs) })
+}
+
+// historyInProcess has brokers on one store of the tests' own, as each is given it.
+func historyInProcess(lag func() time.Duration, given func(sharedStore) sharedStore) *history {
+	var stores []sharedStore
+	var ways []way
+	shared := newShared()
+	for i := range nodesOf {
+		m := shared.member(i)
+		stores, ways = append(stores, given(m)), append(ways, memberWay{m})
+	}
+	return newHistory(stores, ways, lag)
 }
 
 // memberWay is the way to a store in the same process, which fails at once where it is stalled.
@@ -104,7 +101,7 @@ func (w memberWay) stall()   { w.cutOff(true) }
 func (w memberWay) restore() { w.cutOff(false) }
 
 // playHistories plays so many, some at a time.
-func playHistories(t *testing.T, n int, begin func(*testing.T) *history, fault func(*testing.T, *history) func()) {
+func playHistories(t *testing.T, n int, begin func() *history) {
 	t.Helper()
 	began := time.Now()
 	var figures struct{ operations, calls, failed, troubles, delay, wrong atomic.Int64 }
@@ -114,8 +111,8 @@ func playHistories(t *testing.T, n int, begin func(*testing.T) *history, fault f
 		turns <- struct{}{}
 		all.Go(func() {
 			defer func() { <-turns }()
-			h := begin(t)
-			h.play(fault(t, h))
+			h := begin()
+			h.play(faults(t, h))
 			h.close(t)
 			for _, found := range h.violations() {
 				if figures.wrong.Add(1) <= 3 {

@@ -124,6 +124,13 @@ func (m *member) NoteOf(_ context.Context, name string) (broker.Note, error) {
 	return broker.Note{}, nil
 }
 
+func (m *member) Blob(ctx context.Context, name string) ([]byte, error) {
+	if m.away.Load() {
+		return nil, errDisk
+	}
+	return m.moody.Blob(ctx, name)
+}
+
 func (m *member) CurrentLink(ctx context.Context, key broker.Key) (broker.Link, error) {
 	return m.Link(ctx, key)
 }

@@ -14,9 +14,9 @@ import (
 // inTurn runs a flight while this broker has the turn. While another has it, it waits, and then looks first whether what
 // the other generated is enough. A store that cannot be asked for the turn holds nobody up who waits: he goes on alone,
 // as long as units are left of the block that is reserved.
-func (b *Broker) inTurn(ctx context.Context, w want, urgent <-chan struct{}, fly func() (result, error)) (result, error) {
+func (b *Broker) inTurn(ctx context.Context, w want, urgent <-chan struct{}) (result, error) {
 	if b.leaser == nil || w.app.NeverShare {
-		return fly()
+		return b.generate(ctx, w, urgent)
 	}
 	quiet := func() {}
 	if w.purpose != Interactive { // before the turn is taken: at another broker somebody may wait for it
@@ -34,11 +34,11 @@ func (b *Broker) inTurn(ctx context.Context, w want, urgent <-chan struct{}, fly
 			return result{}, Errorf(Unavailable, "no answer within the deadline: %w", ctx.Err())
 		case b.goesAlone(w.purpose, err):
 			b.policy.Observe(Event{Name: WentAlone, App: w.app.ID, Err: err})
-			return fly()
+			return b.generate(ctx, w, urgent)
 		case err != nil:
 			return result{}, err
 		case turn.Leave != nil:
-			return b.inHand(ctx, w, turn, fly)
+			return b.inHand(ctx, w, urgent, turn)
 		case turn.Note.Text != nil:
 			return result{}, b.refusedElsewhere(w.key, turn.Note)
 		}
@@ -53,29 +53,25 @@ func (b *Broker) inTurn(ctx context.Context, w want, urgent <-chan struct{}, fly
 	}
 }
 
-// inHand runs a flight with its turn in hand, and gives that back also where the flight panics.
-func (b *Broker) inHand(ctx context.Context, w want, turn Turn, fly func() (result, error)) (r result, err error) {
-	defer func() { b.leave(ctx, turn, r, b.refusals.note(w.key, b.clock())) }()
-	return fly()
+// inHand runs a flight with its turn in hand, and gives that back also where the flight panics: once it is known whether
+// the link is stored, for who comes next is to find it. The flight's own callers do not wait for that.
+func (b *Broker) inHand(ctx context.Context, w want, urgent <-chan struct{}, turn Turn) (r result, err error) {
+	defer func() {
+		note := b.refusals.note(w.key, b.clock())
+		b.door.done.Go(func() { // Drain waits for it; the flight itself still counts, so it is not too late
+			if r.storing != nil {
+				<-r.storing
+			}
+			turn.leave(ctx, note)
+		})
+	}()
+	return b.generate(ctx, w, urgent)
 }
 
 // goesAlone reports whether an error of the store's leaves it to this broker to have a link generated, for somebody who waits.
 // A store that no other broker shares has every unit of quota and every link: without it nothing goes on.
 func (b *Broker) goesAlone(purpose Purpose, err error) bool {
 	return b.leaser != nil && purpose == Interactive && errors.Is(err, StoreFailed)
-}
-
-// leave gives a flight's turn back once it is known whether its link is stored: who comes next is to find it. The flight's
-// own callers do not wait for that.
-func (b *Broker) leave(ctx context.Context, turn Turn, r result, note Note) {
-	b.door.done.Add(1) // Drain waits for it; the flight itself still counts, so it is not too late
-	go func() {
-		defer b.door.done.Done()
-		if r.storing != nil {
-			<-r.storing
-		}
-		turn.leave(ctx, note)
-	}()
 }
 
 // leave gives a turn back, also where whoever had it has hung up.

@@ -172,17 +172,24 @@ func TestALinkThatCouldNotBeStoredDoesNotReplaceALaterOne(t *testing.T) {
 	})
 }
 
+// inDoubt has a broker make a link which is stored, though the broker does not know.
+func inDoubt(t *testing.T, store *shared, one fellow) broker.Link {
+	t.Helper()
+	one.member.beforePut = func(context.Context) error { return errDisk }
+	link := one.get(t, query("a=1"), broker.Miss).Link
+	if err := store.PutLink(t.Context(), link); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Wait() // until the turn is given back
+	one.member.beforePut = nil
+	return link
+}
+
 func TestALinkWhoseStoringWasInDoubtStaysDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, brokers := fellows(t, 2, &wechat{}, nil)
 		one, other := brokers[0], brokers[1]
-		one.member.beforePut = func(context.Context) error { return errDisk } // though it was written
-		link := one.get(t, query("a=1"), broker.Miss).Link
-		if err := store.PutLink(t.Context(), link); err != nil {
-			t.Fatal(err)
-		}
-		synctest.Wait() // until the turn is given back
-		one.member.beforePut = nil
+		link := inDoubt(t, store, one)
 		other.get(t, query("a=1"), broker.Hit)
 		if err := other.Delete(t.Context(), link.Key); err != nil {
 			t.Fatal(err)
@@ -198,13 +205,7 @@ func TestADeletedLinkStaysDeletedThoughItWasRenewedBetween(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, brokers := fellows(t, 2, &wechat{}, nil)
 		one, other := brokers[0], brokers[1]
-		one.member.beforePut = func(context.Context) error { return errDisk } // though it was written
-		link := one.get(t, query("a=1"), broker.Miss).Link
-		if err := store.PutLink(t.Context(), link); err != nil {
-			t.Fatal(err)
-		}
-		synctest.Wait()
-		one.member.beforePut = nil
+		link := inDoubt(t, store, one)
 		time.Sleep(time.Second)
 		if _, err := other.Renew(t.Context(), link.Key); err != nil {
 			t.Fatal(err)
@@ -226,14 +227,11 @@ func TestACorrectedEndStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, brokers := fellows(t, 2, &wechat{}, nil)
 		one, other := brokers[0], brokers[1]
-		one.member.beforePut = func(context.Context) error { return errDisk } // though it was written
-		corrected := one.get(t, query("a=1"), broker.Miss).Link
+		corrected := inDoubt(t, store, one)
 		corrected.ExpiresAt = time.Now().Add(time.Minute).UTC().Truncate(time.Second) // as the other broker is told by WeChat
 		if err := store.PutLink(t.Context(), corrected); err != nil {
 			t.Fatal(err)
 		}
-		synctest.Wait()
-		one.member.beforePut = nil
 		if _, err := one.Flush(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -241,6 +239,47 @@ func TestACorrectedEndStays(t *testing.T) {
 			t.Errorf("it ended at %v, and now at %v: %v", corrected.ExpiresAt, back.ExpiresAt, err)
 		}
 	})
+}
+
+func TestWhatIsChangedInTurnIsTheLinkAsItIsByThen(t *testing.T) {
+	for claim, change := range map[string]func(context.Context, *broker.Broker, broker.Link) error{
+		"an end that is corrected": func(ctx context.Context, b *broker.Broker, link broker.Link) error {
+			_, err := b.Verify(ctx, link.Key)
+			return err
+		},
+		"a link that is imported": func(ctx context.Context, b *broker.Broker, link broker.Link) error {
+			link.URL = "https://wxaurl.cn/imported"
+			link.GeneratedAt, link.ExpiresAt = link.GeneratedAt.Add(time.Minute), link.ExpiresAt.Add(time.Minute)
+			_, err := b.ImportLink(ctx, link, false)
+			return err
+		},
+	} {
+		t.Run(claim, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store, brokers := fellows(t, 1, &wechat{}, nil)
+				a := &askable{wechat: brokers[0].wechat, ask: endsAt(time.Now().Add(day))}
+				policy := broker.Policy{Apps: []broker.App{{ID: appid}}}
+				late := broker.New(&deaf{sharedStore: store.member(1)}, a, policy, time.Now) // hears late of what the other does
+				brokers[0].get(t, query("a=1"), broker.Miss)
+				known, err := late.Get(t.Context(), query("a=1"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Hour)
+				renewed, err := brokers[0].Renew(t.Context(), known.Link.Key)
+				if err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait() // until the turn is given back
+				if err := change(t.Context(), late, known.Link); err != nil {
+					t.Fatal(err)
+				}
+				if link, err := brokers[0].Link(t.Context(), known.Link.Key); err != nil || link.URL != renewed.Link.URL {
+					t.Errorf("the renewed %s made room for %s: %v", renewed.Link.URL, link.URL, err)
+				}
+			})
+		})
+	}
 }
 
 func TestAPanicGivesTheTurnBack(t *testing.T) {
@@ -322,6 +361,29 @@ func TestTheRateIsDividedAmongThoseWhoCall(t *testing.T) {
 		if got := rate(brokers[2]); got != "60" {
 			t.Errorf("the last who calls has a rate of %s, want all of it", got)
 		}
+	})
+}
+
+// slow is a shared store that takes its time over a turn.
+type slow struct{ *member }
+
+func (s slow) Lease(ctx context.Context, name string) (broker.Turn, error) {
+	time.Sleep(time.Millisecond)
+	return s.member.Lease(ctx, name)
+}
+
+func TestJobsThatAreDueAtOnceAllLead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := broker.New(slow{newShared().member(0)}, &wechat{}, broker.Policy{}, time.Now)
+		var due sync.WaitGroup
+		for range 3 {
+			due.Go(func() {
+				if leads, err := b.Leads(t.Context()); !leads || err != nil {
+					t.Errorf("a job of the only broker there is runs elsewhere: %v, %v", leads, err)
+				}
+			})
+		}
+		due.Wait()
 	})
 }
 

@@ -93,7 +93,7 @@ func (l Link) endsBy(told time.Time) time.Time {
 // correct stores the end of a link, if it is still the one that was asked about. Uses and pin are the target's rather
 // than the link's, so they stay: PutLink takes them from what it replaces.
 func (b *Broker) correct(ctx context.Context, link Link, verdict Verdict, end time.Time) (Verdict, error) {
-	current, stored, err := b.find(ctx, link.Key)
+	current, stored, err := b.current(ctx, link.Key)
 	switch {
 	case errors.Is(err, NotFound), err == nil && current.URL != link.URL:
 		return Superseded, nil
