@@ -125,13 +125,7 @@ func (o *migrateOptions) stores(cmd *cobra.Command, args []string) (from, to Sto
 	case len(args) == 2:
 		return urls[0], urls[1], nil
 	}
-	settings, err := readConfig(cmd)
-	if problems, ok := errors.AsType[Problems](err); ok { // of the configuration only that part need be right
-		err = nil
-		if about := problems.about("store"); len(about) > 0 {
-			err = about
-		}
-	}
+	settings, err := readPart(cmd, "store")
 	if err != nil {
 		return "", "", err
 	}
