@@ -1,4 +1,4 @@
-// Package bench has what its programs and benchmarks store and ask for.
+// Package bench has what its programs and benchmarks share: what they store and ask for, and how they run.
 package bench
 
 import (

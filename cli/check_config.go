@@ -68,6 +68,20 @@ func readConfig(cmd *cobra.Command) (*Settings, error) {
 	})
 }
 
+// readPart reads the configuration where only some of its sections need be right: whoever mends a store may have no secrets
+// at hand.
+func readPart(cmd *cobra.Command, sections ...string) (*Settings, error) {
+	settings, err := readConfig(cmd)
+	problems, ok := errors.AsType[Problems](err)
+	if !ok {
+		return settings, err
+	}
+	if about := problems.about(sections...); len(about) > 0 {
+		return nil, about
+	}
+	return settings, nil
+}
+
 func readWithMode(name string) ([]byte, fs.FileMode, error) {
 	file, err := os.Open(name) //nolint:gosec // the operator names the file
 	if err != nil {

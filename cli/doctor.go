@@ -54,8 +54,8 @@ func newDoctor() *cobra.Command {
 		Use:   "doctor",
 		Short: "Examine this machine, the way to WeChat, the store and the settings, and say what to do",
 		Long: `Examines what linkbroker needs: the configuration, the way to WeChat (names, TLS, clock, whether it
-gives an access token to this machine), the store's file and disk, and settings that are not safe.
-It spends no quota and changes nothing. Exits with 1 if something does not work.
+gives an access token to this machine), the store (its file and disk, or its Redis), and settings
+that are not safe. It spends no quota and changes nothing. Exits with 1 if something does not work.
 
 Run it in the broker's folder and with its environment, or it examines something else.`,
 		Args: cobra.NoArgs,

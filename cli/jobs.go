@@ -102,7 +102,7 @@ func jobTable(jobs []job, now time.Time) table {
 
 func did(j job) string {
 	if j.LastError != "" {
-		return "failed: " + strings.Join(strings.Split(j.LastError, "\n"), "; ") // of errors that were joined
+		return "failed: " + strings.ReplaceAll(j.LastError, "\n", "; ") // of errors that were joined
 	}
 	counts := make([]string, 0, len(j.LastCounts))
 	for _, name := range slices.Sorted(maps.Keys(j.LastCounts)) {

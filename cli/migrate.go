@@ -51,7 +51,7 @@ it was interrupted and the same command will go on.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.BoolVar(&o.dryRun, "dry-run", false, "only count what there is in FROM, which is then the only store to be named")
+	flags.BoolVar(&o.dryRun, "dry-run", false, "only count what there is in FROM; TO need not be named, and is not looked at")
 	flags.BoolVar(&o.compareOnly, "compare-only", false, "only read both stores and compare them")
 	flags.BoolVar(&o.force, "force", false, "go on though brokers are seen to use a store in Redis")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "tell no progress")
@@ -120,18 +120,12 @@ func (o *migrateOptions) stores(cmd *cobra.Command, args []string) (from, to Sto
 		urls[i] = StoreURL(url)
 	}
 	switch {
-	case o.dryRun && len(args) == 1:
+	case o.dryRun: // TO is not so much as opened, which would make it
 		return urls[0], "", nil
 	case len(args) == 2:
 		return urls[0], urls[1], nil
 	}
-	settings, err := readConfig(cmd)
-	if problems, ok := errors.AsType[Problems](err); ok { // of the configuration only that part need be right
-		err = nil
-		if about := problems.about("store"); len(about) > 0 {
-			err = about
-		}
-	}
+	settings, err := readPart(cmd, "store")
 	if err != nil {
 		return "", "", err
 	}

@@ -1,7 +1,10 @@
 package cli_test
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -147,5 +150,9 @@ func TestWhatCannotBeMovedIsRefused(t *testing.T) {
 	expect(t, dir, 1, `must be bolt://`, "migrate", "bolt://data/links.db", "file.db")
 	expect(t, dir, 1, `the store to move to.*new.db`, "migrate", "--compare-only", "bolt://data/links.db", "bolt://new.db")
 	expect(t, dir, 2, `accepts between 1 and 2 arg`, "migrate")
+	expect(t, dir, 0, `Nothing was moved`, "migrate", "--dry-run", "bolt://data/links.db", "bolt://new.db")
+	if _, err := os.Stat(filepath.Join(dir, "new.db")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a dry run makes a store: %v", err)
+	}
 	expect(t, dir, 0, `(?s)"kind": "links",.*"records": 1,.*"equal": true`, "migrate", "-o", "json", "bolt://data/links.db", "bolt://new.db")
 }

@@ -31,16 +31,9 @@ func addStoreFlags(cmd *cobra.Command) {
 	cmd.Flags().String("store", "", "bolt://`path` (default: the configuration's)")
 }
 
-// newStoreFile finds the store. Of the configuration only that part need be right: whoever mends a store may have no
-// secrets at hand.
+// newStoreFile finds the store.
 func newStoreFile(cmd *cobra.Command) (storeFile, error) {
-	settings, err := readConfig(cmd)
-	if problems, ok := errors.AsType[Problems](err); ok {
-		err = nil
-		if about := problems.about("store", "backup"); len(about) > 0 {
-			err = about
-		}
-	}
+	settings, err := readPart(cmd, "store", "backup")
 	if err != nil {
 		return storeFile{}, err
 	}

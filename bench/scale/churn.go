@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"math/rand/v2"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"linkbroker/bench"
@@ -43,24 +41,7 @@ func (s *scale) churn(ctx context.Context) error {
 
 // make puts the next links, from many callers.
 func (s *scale) make(ctx context.Context, first, n int) error {
-	var next atomic.Int64
-	var failed atomic.Pointer[error]
-	var writers sync.WaitGroup
-	for range 512 {
-		writers.Go(func() {
-			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
-				if err := s.store.PutLink(ctx, fresh(s.corpus, first+int(i))); err != nil {
-					failed.Store(&err)
-					return
-				}
-			}
-		})
-	}
-	writers.Wait()
-	if err := failed.Load(); err != nil {
-		return *err
-	}
-	return nil
+	return bench.Together(512, n, func(i int) error { return s.store.PutLink(ctx, fresh(s.corpus, first+i)) })
 }
 
 // fresh is a link as it is when it is made.

@@ -63,7 +63,7 @@ func (s *shared) costs(ctx context.Context) error {
 		{"a look for links to purge, in vain", 1, 5, upkeep(ctx, b.Purge)},
 		{"a look for links to pre-warm", 1, 5, upkeep(ctx, b.Prewarm)},
 	} {
-		if err := s.cost(ctx, m.what, m.times, func() error { return together(m.callers, m.times, m.do) }); err != nil {
+		if err := s.cost(ctx, m.what, m.times, func() error { return bench.Together(m.callers, m.times, m.do) }); err != nil {
 			return fmt.Errorf("%s: %w", m.what, err)
 		}
 	}

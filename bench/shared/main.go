@@ -16,7 +16,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
 	"time"
 
@@ -26,14 +25,7 @@ import (
 	"linkbroker/cache"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "shared:", err)
-		os.Exit(1)
-	}
-}
+func main() { bench.Main("shared", run) }
 
 // shared is what is measured, and how.
 type shared struct {

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
-	"sync"
-	"sync/atomic"
+	"fmt"
 	"time"
 
 	"linkbroker/bench"
@@ -35,7 +33,7 @@ func (s *shared) size(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := s.weigh(ctx, "one in four used on days: "+map[int]string{1: "1", 10: "10"}[days], before); err != nil {
+		if err := s.weigh(ctx, fmt.Sprint("one in four used on days: ", days), before); err != nil {
 			return err
 		}
 	}
@@ -52,33 +50,17 @@ func (s *shared) weigh(ctx context.Context, what string, before int64) error {
 
 // fill puts all links of a corpus.
 func (s *shared) fill(ctx context.Context, corpus bench.Corpus) error {
-	return together(writers, corpus.Links, func(i int) error { return s.store.PutLink(ctx, corpus.Link(i)) })
+	return bench.Together(writers, corpus.Links, func(i int) error { return s.store.PutLink(ctx, corpus.Link(i)) })
 }
 
 // use adds a use to each fourth link.
 func (s *shared) use(ctx context.Context, at time.Time) error {
 	const bite = 500
-	return together(4, (s.corpus.Links/4+bite-1)/bite, func(i int) error {
+	return bench.Together(4, (s.corpus.Links/4+bite-1)/bite, func(i int) error {
 		var uses []broker.Use
 		for n := i * bite; n < min((i+1)*bite, s.corpus.Links/4); n++ {
 			uses = append(uses, broker.Use{Key: s.corpus.Target(4 * n).Key(), Count: 3, UsedAt: at})
 		}
 		return s.store.TouchLinks(ctx, uses)
 	})
-}
-
-// together does something n times, so many at once.
-func together(atOnce, n int, do func(i int) error) error {
-	var next atomic.Int64
-	var all sync.WaitGroup
-	errs := make([]error, atOnce)
-	for at := range atOnce {
-		all.Go(func() {
-			for i := int(next.Add(1)) - 1; i < n && errs[at] == nil; i = int(next.Add(1)) - 1 {
-				errs[at] = do(i)
-			}
-		})
-	}
-	all.Wait()
-	return errors.Join(errs...)
 }
