@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 
 	bolt "go.etcd.io/bbolt"
@@ -84,7 +83,7 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 			return nil, errors.Join(err, b.Close())
 		}
 		return &Store{Layer: NewLayer(b, opts.MemoryLinks), bolt: b, recovery: recovery}, nil
-	case ok && slices.Contains(redisSchemes, scheme):
+	case ok && isRedis(scheme):
 		return openShared(ctx, url, opts)
 	default: // without what follows the scheme, which may hold a password
 		scheme, _, _ = strings.Cut(scheme, ":")
@@ -92,9 +91,6 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 			"valkey://host:port, valkeys://host:port and memory://", scheme)
 	}
 }
-
-// redisSchemes are what the URL of a store in Redis begins with.
-var redisSchemes = []string{"redis", "rediss", "valkey", "valkeys"}
 
 // openShared opens a store in Redis with this broker's memory in front.
 func openShared(ctx context.Context, url string, opts Options) (*Store, error) {
