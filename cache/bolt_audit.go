@@ -2,9 +2,6 @@ package cache
 
 import (
 	"context"
-	"encoding/binary"
-	"encoding/json"
-	"math"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -21,12 +18,11 @@ func (b *Bolt) AppendAudit(ctx context.Context, entry broker.AuditEntry) error {
 			return false, err
 		}
 		entry.ID = id
-		body, err := json.Marshal(entry)
+		record, err := encodeAudit(entry)
 		if err != nil {
 			return false, err
 		}
-		key := auditKey(id)
-		return true, audit.Put(key, seal(key, append(make([]byte, headerSize), body...)))
+		return true, audit.Put(auditKey(id), record)
 	})
 }
 
@@ -84,18 +80,4 @@ func (b *Bolt) PurgeAudit(ctx context.Context, before time.Time) (int, error) {
 			return purged, err
 		}
 	}
-}
-
-func auditKey(id uint64) []byte { return binary.BigEndian.AppendUint64(nil, min(id, math.MaxInt64)) }
-
-func decodeAudit(key, record []byte) (broker.AuditEntry, error) {
-	body, err := unseal(key, record)
-	if err != nil {
-		return broker.AuditEntry{}, err
-	}
-	var entry broker.AuditEntry
-	if json.Unmarshal(body, &entry) != nil || string(auditKey(entry.ID)) != string(key) {
-		return broker.AuditEntry{}, damagedForm
-	}
-	return entry, nil
 }

@@ -36,7 +36,7 @@ func (b *Bolt) Blob(_ context.Context, name string) ([]byte, error) {
 // AddBlob stores a small named value unless there is one. A damaged one is none.
 func (b *Bolt) AddBlob(ctx context.Context, name string, value []byte) (kept []byte, err error) {
 	key := []byte(name)
-	record := seal(key, append(make([]byte, headerSize), value...))
+	record := sealBody(key, value)
 	err = b.write(ctx, "storing a value", func(tx *bolt.Tx) (bool, error) {
 		blobs := tx.Bucket(bucketBlobs)
 		if body, err := unseal(key, blobs.Get(key)); err == nil {
@@ -55,7 +55,7 @@ func (b *Bolt) AddBlob(ctx context.Context, name string, value []byte) (kept []b
 // PutBlob stores a small named value.
 func (b *Bolt) PutBlob(ctx context.Context, name string, value []byte) error {
 	key := []byte(name)
-	record := seal(key, append(make([]byte, headerSize), value...))
+	record := sealBody(key, value)
 	return b.write(ctx, "storing a value", func(tx *bolt.Tx) (bool, error) {
 		return true, tx.Bucket(bucketBlobs).Put(key, record)
 	})

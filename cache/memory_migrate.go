@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -45,9 +44,8 @@ func (m *Memory) all(kind Kind) (all []record) {
 		}
 	case kindAudit:
 		for _, entry := range m.audit {
-			body, _ := json.Marshal(entry) //nolint:errchkjson // plain fields
-			key := auditKey(entry.ID)
-			add(key, seal(key, append(make([]byte, headerSize), body...)))
+			value, _ := encodeAudit(entry) // plain fields
+			add(auditKey(entry.ID), value)
 		}
 	case kindStats:
 		for s, seconds := range m.stats {
@@ -58,7 +56,7 @@ func (m *Memory) all(kind Kind) (all []record) {
 		}
 	case kindBlobs:
 		for name, value := range m.blobs {
-			add([]byte(name), seal([]byte(name), append(make([]byte, headerSize), value...)))
+			add([]byte(name), sealBody([]byte(name), value))
 		}
 	case kindLedger:
 		for q, n := range m.ledger {

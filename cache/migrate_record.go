@@ -51,5 +51,5 @@ func sealed[T any](key, value []byte, decode func(key, value []byte) (T, error))
 		return nil, err
 	}
 	body, err := json.Marshal(thing)
-	return seal(key, append(make([]byte, headerSize), body...)), err
+	return sealBody(key, body), err
 }

@@ -40,6 +40,9 @@ func seal(key, record []byte) []byte {
 	return record
 }
 
+// sealBody makes the record of a body that is there already.
+func sealBody(key, body []byte) []byte { return seal(key, append(make([]byte, headerSize), body...)) }
+
 // unseal gives the body of a record.
 func unseal(key, record []byte) ([]byte, error) {
 	switch {

@@ -18,7 +18,7 @@ func encodeClient(client broker.Client) ([]byte, error) {
 		return nil, err
 	}
 	key := []byte(client.Name)
-	record := seal(key, append(make([]byte, headerSize), body...))
+	record := sealBody(key, body)
 	if clientETagIn(key, record) != client.ETag() {
 		return nil, errors.New("the client cannot be stored as it is")
 	}

@@ -2,7 +2,6 @@ package cache
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"time"
@@ -19,11 +18,10 @@ func (r *Redis) AppendAudit(ctx context.Context, entry broker.AuditEntry) error 
 		return failed("writing the audit", err)
 	}
 	entry.ID = uint64(id) //nolint:gosec // counts up from 1
-	body, err := json.Marshal(entry)
+	record, err := encodeAudit(entry)
 	if err != nil {
 		return failed("writing the audit", err)
 	}
-	record := seal(auditKey(entry.ID), append(make([]byte, headerSize), body...))
 	return failed("writing the audit", r.write(ctx, r.client.B().Zadd().Key(r.key(redisAudit, "")).ScoreMember().
 		ScoreMember(float64(id), string(record)).Build()).Error())
 }

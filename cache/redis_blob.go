@@ -23,7 +23,7 @@ func (r *Redis) Blob(ctx context.Context, name string) ([]byte, error) {
 
 // PutBlob stores a small named value.
 func (r *Redis) PutBlob(ctx context.Context, name string, value []byte) error {
-	put := r.client.B().Set().Key(r.key(redisBlob, name)).Value(rueidis.BinaryString(sealValue(name, value))).Build()
+	put := r.client.B().Set().Key(r.key(redisBlob, name)).Value(rueidis.BinaryString(sealBody([]byte(name), value))).Build()
 	return failed("storing a value", r.write(ctx, put).Error())
 }
 
@@ -36,7 +36,7 @@ func (r *Redis) AddBlob(ctx context.Context, name string, value []byte) (kept []
 			return nil, errLeft
 		}
 		kept = bytes.Clone(value)
-		return sealValue(name, value), nil
+		return sealBody([]byte(name), value), nil
 	})
 	if err != nil {
 		return nil, failed("storing a value", err)
@@ -54,8 +54,4 @@ func (r *Redis) value(name string, record []byte) (value []byte, ok bool) {
 		r.skip(redisBlob+name, err)
 	}
 	return value, err == nil
-}
-
-func sealValue(name string, value []byte) []byte {
-	return seal([]byte(name), append(make([]byte, headerSize), value...))
 }
