@@ -30,8 +30,6 @@ type Memory struct {
 	aliases map[string][]byte
 	slugs   []string // of aliases, in order
 	stats   map[statSeries]map[uint64]map[string]uint64
-
-	moved []byte // what a migration has left: see movable
 }
 
 type quotaDay struct{ account, day string }

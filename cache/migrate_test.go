@@ -20,7 +20,7 @@ import (
 
 // movables are all stores that can be moved, and opened anew in a test.
 var movables = map[string]func(t *testing.T) movableStore{
-	"memory": func(*testing.T) movableStore { return cache.NewMemory() },
+	"memory": func(*testing.T) movableStore { return cache.NewMovableMemory() },
 	"bolt":   func(t *testing.T) movableStore { return openBolt(t, newPath(t)) },
 	"redis": func(t *testing.T) movableStore {
 		return cache.RedisRecords(openRedis(t, ownURL(t, sharedRedis(t))))
@@ -155,7 +155,7 @@ func TestAMigrationMovesEverythingThatHasNotEnded(t *testing.T) {
 
 func TestAFileThatWasMovedToIsClean(t *testing.T) {
 	path := newPath(t)
-	from, to := cache.NewMemory(), openBolt(t, path)
+	from, to := cache.NewMovableMemory(), openBolt(t, path)
 	put(t, from, numberedUpTo(3000)...)
 	move(t, from, to)
 	noErr(t, to.Close())
@@ -216,7 +216,7 @@ func TestATargetThatIsNotForItIsRefused(t *testing.T) {
 		"a value":     func(s movableStore) error { return s.PutBlob(t.Context(), "name", nil) },
 		"spent quota": func(s movableStore) error { return third(s.ReserveQuota(t.Context(), "wx1", "2026-03-01", 1, 9)) },
 		"what another store had": func(s movableStore) error {
-			other := cache.NewMemory()
+			other := cache.NewMovableMemory()
 			put(t, other, numberedUpTo(20)...)
 			return interrupted(t, other, s)
 		},
@@ -299,7 +299,7 @@ func TestAComparisonSeesEachChange(t *testing.T) {
 	for name, open := range movables {
 		for kind, change := range changes {
 			t.Run(name+" "+string(kind), func(t *testing.T) {
-				from, to := cache.NewMemory(), open(t)
+				from, to := cache.NewMovableMemory(), open(t)
 				furnish(t, from)
 				move(t, from, to)
 				noErr(t, change(to))
@@ -319,7 +319,7 @@ func TestAComparisonSeesEachChange(t *testing.T) {
 func TestWhatDiffersIsMovedAnew(t *testing.T) {
 	for name, open := range movables {
 		t.Run(name, func(t *testing.T) {
-			from, to := cache.NewMemory(), open(t)
+			from, to := cache.NewMovableMemory(), open(t)
 			links := furnish(t, from)
 			lost := false
 			compared, err := cache.NewMigration(from, to, 7, func(p cache.Progress) {
@@ -383,7 +383,7 @@ func TestAMigrationOpensFilesByTheirURLs(t *testing.T) {
 
 func TestAHalfFilledStoreIsNotServed(t *testing.T) {
 	path := newPath(t)
-	from, to := cache.NewMemory(), openBolt(t, path)
+	from, to := cache.NewMovableMemory(), openBolt(t, path)
 	furnish(t, from)
 	noErr(t, interrupted(t, from, to))
 	noErr(t, to.Close())
@@ -426,7 +426,7 @@ func TestAStoreInRedisThatBrokersUseIsNotMoved(t *testing.T) {
 
 func TestAHalfFilledStoreInRedisIsNotServed(t *testing.T) {
 	url := ownURL(t, sharedRedis(t))
-	from, to := cache.NewMemory(), openRedis(t, url)
+	from, to := cache.NewMovableMemory(), openRedis(t, url)
 	furnish(t, from)
 	noErr(t, interrupted(t, from, cache.RedisRecords(to)))
 	noErr(t, to.Close())
