@@ -170,6 +170,18 @@ func (r *Redis) skip(key string, err error) {
 	r.log.Error("damaged record", "key", fmt.Sprintf("%q", key), "error", err)
 }
 
+// intact reads a record, and counts a damaged one. What is not there is neither.
+func intact[T any](r *Redis, kind string, key, record []byte, decode func(key, record []byte) (T, error)) (thing T, ok bool) {
+	if record == nil {
+		return thing, false
+	}
+	thing, err := decode(key, record)
+	if err != nil {
+		r.skip(kind+string(key), err)
+	}
+	return thing, err == nil
+}
+
 // shard is the part of the links that a key belongs to.
 func shard(key broker.Key) int { return int(key[0])<<4 | int(key[1])>>4 }
 

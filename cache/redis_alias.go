@@ -29,22 +29,10 @@ func (r *Redis) Alias(ctx context.Context, slug string) (broker.Alias, error) {
 	if err != nil {
 		return broker.Alias{}, failed("reading an alias", err)
 	}
-	if alias, ok := r.alias(slug, record); ok {
+	if alias, ok := intact(r, redisAlias, []byte(slug), record, decodeAlias); ok {
 		return alias, nil
 	}
 	return broker.Alias{}, noAlias(slug)
-}
-
-// alias reads a record, and counts a damaged one.
-func (r *Redis) alias(slug string, record []byte) (alias broker.Alias, ok bool) {
-	if record == nil {
-		return broker.Alias{}, false
-	}
-	alias, err := decodeAlias([]byte(slug), record)
-	if err != nil {
-		r.skip(redisAlias+slug, err)
-	}
-	return alias, err == nil
 }
 
 // PutAlias stores an alias in place of the one whose ETag is given. What is damaged has no ETag, and is replaced like nothing.
@@ -129,7 +117,7 @@ func (r *Redis) readAliases(ctx context.Context, slugs []string) ([]broker.Alias
 		if err != nil {
 			return nil, err
 		}
-		if alias, ok := r.alias(slug, record); ok {
+		if alias, ok := intact(r, redisAlias, []byte(slug), record, decodeAlias); ok {
 			aliases = append(aliases, alias)
 		}
 	}

@@ -15,7 +15,7 @@ func (r *Redis) Blob(ctx context.Context, name string) ([]byte, error) {
 	if err != nil {
 		return nil, failed("reading a value", err)
 	}
-	if value, ok := r.value(name, record); ok {
+	if value, ok := intact(r, redisBlob, []byte(name), record, unseal); ok {
 		return value, nil
 	}
 	return nil, broker.Errorf(broker.NotFound, "nothing is stored under the name %q", name)
@@ -31,7 +31,7 @@ func (r *Redis) PutBlob(ctx context.Context, name string, value []byte) error {
 func (r *Redis) AddBlob(ctx context.Context, name string, value []byte) (kept []byte, err error) {
 	add := swap{script: swapRecord, keys: []string{r.key(redisBlob, name)}}
 	err = r.exchange(ctx, add, nil, func(record []byte) ([]byte, error) {
-		if old, ok := r.value(name, record); ok {
+		if old, ok := intact(r, redisBlob, []byte(name), record, unseal); ok {
 			kept = old
 			return nil, errLeft
 		}
@@ -42,16 +42,4 @@ func (r *Redis) AddBlob(ctx context.Context, name string, value []byte) (kept []
 		return nil, failed("storing a value", err)
 	}
 	return kept, nil
-}
-
-// value reads a record, and counts a damaged one.
-func (r *Redis) value(name string, record []byte) (value []byte, ok bool) {
-	if record == nil {
-		return nil, false
-	}
-	value, err := unseal([]byte(name), record)
-	if err != nil {
-		r.skip(redisBlob+name, err)
-	}
-	return value, err == nil
 }

@@ -60,12 +60,9 @@ func (r *Redis) ListClients(ctx context.Context) ([]broker.Client, error) {
 	}
 	clients := make([]broker.Client, 0, len(records))
 	for name, record := range records {
-		client, err := decodeClient([]byte(name), []byte(record))
-		if err != nil {
-			r.skip(redisClients+name, err)
-			continue
+		if client, ok := intact(r, redisClients, []byte(name), []byte(record), decodeClient); ok {
+			clients = append(clients, client)
 		}
-		clients = append(clients, client)
 	}
 	slices.SortFunc(clients, func(a, b broker.Client) int { return strings.Compare(a.Name, b.Name) })
 	return clients, nil

@@ -117,25 +117,13 @@ func (r *Redis) addAll(ctx context.Context, places []*statPlace) (args []string,
 			return nil, err
 		}
 		counts := make(map[string]uint64)
-		if old, ok := r.counts(p.key, kept); ok {
+		if old, ok := intact(r, redisDays, p.key, kept, decodeCounts); ok {
 			counts = old
 		}
 		addCounts(counts, p.more)
 		args = append(args, p.field, string(kept), string(encodeCounts(p.key, counts)), p.hour)
 	}
 	return args, nil
-}
-
-// counts reads a record, and counts a damaged one.
-func (r *Redis) counts(key, record []byte) (counts map[string]uint64, ok bool) {
-	if record == nil {
-		return nil, false
-	}
-	counts, err := decodeCounts(key, record)
-	if err != nil {
-		r.skip(redisDays+string(key), err)
-	}
-	return counts, err == nil
 }
 
 // Stats gives a stretch of a series.
@@ -157,7 +145,7 @@ func (r *Redis) Stats(ctx context.Context, series string, grain broker.Grain, fr
 		}
 		at := within
 		at.from = second
-		if counts, ok := r.counts(at.key(), []byte(record)); ok {
+		if counts, ok := intact(r, redisDays, at.key(), []byte(record), decodeCounts); ok {
 			stats = append(stats, s.stat(second, counts))
 		}
 	}
