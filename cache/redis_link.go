@@ -50,9 +50,27 @@ func (r *Redis) Link(ctx context.Context, key broker.Key) (broker.Link, error) {
 
 // readLinks reads links in one round trip. Those that are missing or damaged are left out.
 func (r *Redis) readLinks(ctx context.Context, keys []broker.Key) ([]broker.Link, error) {
-	if len(keys) == 0 {
-		return nil, nil
+	pieces, err := r.readPieces(ctx, keys)
+	if err != nil {
+		return nil, err
 	}
+	links := make([]broker.Link, 0, len(pieces))
+	for i, key := range keys {
+		if link, err := r.decode(key, pieces[i].record); err == nil {
+			links = append(links, withUses(link, pieces[i].uses))
+		}
+	}
+	return links, nil
+}
+
+// linkPieces is what Redis keeps of a link.
+type linkPieces struct {
+	record []byte // nil = there is no such link
+	uses   map[string]string
+}
+
+// readPieces reads what is kept of links, in one round trip.
+func (r *Redis) readPieces(ctx context.Context, keys []broker.Key) ([]linkPieces, error) {
 	commands := make([]rueidis.Completed, 0, 2*len(keys))
 	for _, key := range keys {
 		commands = append(commands,
@@ -60,8 +78,8 @@ func (r *Redis) readLinks(ctx context.Context, keys []broker.Key) ([]broker.Link
 			r.client.B().Hgetall().Key(r.ofLink(redisUses, key)).Build())
 	}
 	results := r.doAll(ctx, commands)
-	links := make([]broker.Link, 0, len(keys))
-	for i, key := range keys {
+	pieces := make([]linkPieces, len(keys))
+	for i := range pieces {
 		record, err := found(results[2*i])
 		if err != nil {
 			return nil, err
@@ -70,11 +88,9 @@ func (r *Redis) readLinks(ctx context.Context, keys []broker.Key) ([]broker.Link
 		if err != nil {
 			return nil, err
 		}
-		if link, err := r.decode(key, record); err == nil {
-			links = append(links, withUses(link, uses))
-		}
+		pieces[i] = linkPieces{record, uses}
 	}
-	return links, nil
+	return pieces, nil
 }
 
 // decode reads the record of a link, and counts a damaged one.

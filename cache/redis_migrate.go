@@ -55,24 +55,13 @@ func (r *redisRecords) linkRecords(ctx context.Context, place []byte, about int)
 		return nil, nil, err
 	}
 	for some := range slices.Chunk(keys, commandsAtOnce/2) {
-		commands := make([]rueidis.Completed, 0, 2*len(some))
-		for _, key := range some {
-			commands = append(commands,
-				r.client.B().Get().Key(r.ofLink(redisLink, key)).Build(),
-				r.client.B().Hgetall().Key(r.ofLink(redisUses, key)).Build())
+		pieces, err := r.readPieces(ctx, some)
+		if err != nil {
+			return nil, nil, err
 		}
-		results := r.doAll(ctx, commands)
-		for i, key := range some {
-			value, err := found(results[2*i])
-			if err != nil {
-				return nil, nil, err
-			}
-			uses, err := results[2*i+1].AsStrMap()
-			if err != nil {
-				return nil, nil, err
-			}
-			if value != nil { // or it has ended
-				page = append(page, record{key[:], inOne(key, value, uses)})
+		for i, p := range pieces {
+			if p.record != nil { // or it has ended
+				page = append(page, record{some[i][:], inOne(some[i], p)})
 			}
 		}
 	}
@@ -83,14 +72,14 @@ func (r *redisRecords) linkRecords(ctx context.Context, place []byte, about int)
 }
 
 // inOne puts a link's uses into its record. A damaged one stays as it is.
-func inOne(key broker.Key, value []byte, uses map[string]string) []byte {
-	link, err := decodeLink(key, value)
-	if err != nil || len(uses) == 0 {
-		return value
+func inOne(key broker.Key, p linkPieces) []byte {
+	link, err := decodeLink(key, p.record)
+	if err != nil || len(p.uses) == 0 {
+		return p.record
 	}
-	whole, err := encodeLink(withUses(link, uses))
+	whole, err := encodeLink(withUses(link, p.uses))
 	if err != nil {
-		return value
+		return p.record
 	}
 	return whole
 }
