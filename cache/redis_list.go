@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"iter"
@@ -48,7 +47,7 @@ func (r *Redis) ListLinks(ctx context.Context, after broker.Key, limit int) ([]b
 // keysFrom gives the keys behind one, in order, of as many shards as have so many together, and the shard after those.
 func (r *Redis) keysFrom(ctx context.Context, first int, after broker.Key, want int) (keys []broker.Key, next int, err error) {
 	last := min(first+shardsAtOnce, redisShards)
-	sizes, err := r.numbers(ctx, first, last, func(ends string) rueidis.Completed { return r.client.B().Zcard().Key(ends).Build() })
+	sizes, err := r.numbers(ctx, first, last, r.countLinks)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -72,6 +71,25 @@ func (r *Redis) keysFrom(ctx context.Context, first int, after broker.Key, want 
 	}
 	slices.SortFunc(keys, compareKeys)
 	return keys, first, nil
+}
+
+// countLinks asks a shard for the number of its links.
+func (r *Redis) countLinks(ends string) rueidis.Completed {
+	return r.client.B().Zcard().Key(ends).Build()
+}
+
+// sum asks all shards for a number, and adds them up.
+func (r *Redis) sum(ctx context.Context, of func(ends string) rueidis.Completed) (sum int64, err error) {
+	for first := 0; first < redisShards; first += shardsAtOnce {
+		numbers, err := r.numbers(ctx, first, first+shardsAtOnce, of)
+		if err != nil {
+			return 0, err
+		}
+		for _, n := range numbers {
+			sum += n
+		}
+	}
+	return sum, nil
 }
 
 // numbers asks each of a row of shards for a number.
@@ -130,22 +148,13 @@ func (r *Redis) halve(ctx context.Context, s stretch) (first, second stretch, er
 	return first, stretch{from: middle, to: s.to, ends: s.ends - first.ends}, err
 }
 
-func (r *Redis) countEnds(ctx context.Context, s stretch) (sum int64, err error) {
+func (r *Redis) countEnds(ctx context.Context, s stretch) (int64, error) {
 	if s.from >= s.to {
 		return 0, nil
 	}
-	for first := 0; first < redisShards; first += shardsAtOnce {
-		counts, err := r.numbers(ctx, first, first+shardsAtOnce, func(ends string) rueidis.Completed {
-			return r.client.B().Zcount().Key(ends).Min(strconv.FormatInt(s.from, 10)).Max(strconv.FormatInt(s.to-1, 10)).Build()
-		})
-		if err != nil {
-			return 0, err
-		}
-		for _, n := range counts {
-			sum += n
-		}
-	}
-	return sum, nil
+	return r.sum(ctx, func(ends string) rueidis.Completed {
+		return r.client.B().Zcount().Key(ends).Min(strconv.FormatInt(s.from, 10)).Max(strconv.FormatInt(s.to-1, 10)).Build()
+	})
 }
 
 // walk yields the links that end in a stretch.
@@ -195,7 +204,7 @@ func (r *Redis) readEnds(ctx context.Context, s stretch) (ends []redisEnd, err e
 		ends = append(ends, some...)
 	}
 	slices.SortFunc(ends, func(a, b redisEnd) int {
-		return cmp.Or(cmp.Compare(a.second, b.second), bytes.Compare(a.key[:], b.key[:]))
+		return cmp.Or(cmp.Compare(a.second, b.second), compareKeys(a.key, b.key))
 	})
 	return ends, nil
 }

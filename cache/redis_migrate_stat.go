@@ -103,8 +103,8 @@ func (r *redisRecords) count(ctx context.Context, kind Kind) (int, error) {
 	var command rueidis.Completed
 	switch kind {
 	case kindLinks:
-		n, err := r.countLinks(ctx)
-		return n, failed("counting records", err)
+		n, err := r.sum(ctx, r.countLinks)
+		return int(n), failed("counting records", err)
 	case kindAliases:
 		command = r.client.B().Zcard().Key(r.key(redisSlugs, "")).Build()
 	case kindClients:
@@ -124,17 +124,4 @@ func (r *redisRecords) count(ctx context.Context, kind Kind) (int, error) {
 	}
 	n, err := r.do(ctx, command).AsInt64()
 	return int(n), failed("counting records", err)
-}
-
-func (r *redisRecords) countLinks(ctx context.Context) (sum int, err error) {
-	for first := 0; first < redisShards; first += shardsAtOnce {
-		sizes, err := r.numbers(ctx, first, first+shardsAtOnce, func(ends string) rueidis.Completed { return r.client.B().Zcard().Key(ends).Build() })
-		if err != nil {
-			return 0, err
-		}
-		for _, n := range sizes {
-			sum += int(n)
-		}
-	}
-	return sum, nil
 }
