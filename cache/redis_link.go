@@ -112,21 +112,20 @@ func (r *Redis) readRecord(ctx context.Context, key string) ([]byte, error) {
 // PutLink stores a link. Most are new, so that is tried before anything is read. The uses of an earlier one stay where they are,
 // so that none is lost.
 func (r *Redis) PutLink(ctx context.Context, link broker.Link) error {
-	if _, err := encodeLink(link); err != nil {
+	record, err := encodeLink(link)
+	if err != nil {
 		return failed("storing a link", err)
 	}
 	life := r.life(link)
 	if err := r.listURL(ctx, link, life); err != nil {
 		return failed("storing a link", err)
 	}
-	put := r.swapLink(putLink, link.Key)
-	put.args = []string{strconv.FormatInt(life.Milliseconds(), 10), strconv.FormatInt(link.ExpiresAt.Unix(), 10), string(link.Key[:])}
+	put := r.swapLink(putLink, link.Key, millis(life), strconv.FormatInt(link.ExpiresAt.Unix(), 10), string(link.Key[:]))
 	return failed("storing a link", r.exchange(ctx, put, nil, func(kept []byte) ([]byte, error) {
-		old, err := r.decode(link.Key, kept)
-		if err != nil {
-			return encodeLink(link)
+		if old, err := r.decode(link.Key, kept); err == nil {
+			return encodeLink(link.Replacing(old))
 		}
-		return encodeLink(link.Replacing(old))
+		return record, nil
 	}))
 }
 
@@ -135,9 +134,11 @@ func (r *Redis) life(link broker.Link) time.Duration {
 	return max(link.ExpiresAt.Sub(r.clock()), 0) + redisGrace
 }
 
-func (r *Redis) swapLink(s script, key broker.Key) swap {
-	return swap{script: s, keys: []string{r.ofLink(redisLink, key), r.ofLink(redisUses, key), r.inShard(redisEnds, shard(key))}}
+func (r *Redis) swapLink(s script, key broker.Key, args ...string) swap {
+	return swap{s, []string{r.ofLink(redisLink, key), r.ofLink(redisUses, key), r.inShard(redisEnds, shard(key))}, args}
 }
+
+func (r *Redis) dropLink(key broker.Key) swap { return r.swapLink(deleteLink, key, string(key[:])) }
 
 // PinLink sets or takes away the pin.
 func (r *Redis) PinLink(ctx context.Context, key broker.Key, pinned bool) error {
@@ -165,10 +166,8 @@ func (r *Redis) DeleteLink(ctx context.Context, key broker.Key) error {
 	if err != nil {
 		return failed("deleting a link", err)
 	}
-	drop := r.swapLink(deleteLink, key)
-	drop.args = []string{string(key[:])}
 	lost := error(nil)
-	err = r.exchange(ctx, drop, kept, func(kept []byte) ([]byte, error) {
+	err = r.exchange(ctx, r.dropLink(key), kept, func(kept []byte) ([]byte, error) {
 		if _, lost = r.decode(key, kept); errors.Is(lost, errMissing) {
 			return nil, errLeft
 		}

@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
-
-	"linkbroker/broker"
 )
 
 // PurgeLinks deletes links that have ended, beginning with the shard at which the last call has stopped.
@@ -46,7 +44,7 @@ func (r *Redis) purge(ctx context.Context, ends []redisEnd, before time.Time) (p
 		commands = append(commands, r.client.B().Get().Key(r.ofLink(redisLink, end.key)).Build())
 	}
 	var calls []call
-	var counts []int
+	var sound []bool // only those count
 	for i, result := range r.doAll(ctx, commands) {
 		record, err := found(result)
 		if err != nil {
@@ -56,30 +54,18 @@ func (r *Redis) purge(ctx context.Context, ends []redisEnd, before time.Time) (p
 		if lost == nil && !link.ExpiresAt.Before(before) {
 			continue
 		}
-		counts = append(counts, countOf(lost))
-		calls = append(calls, r.dropCall(ends[i].key, record))
+		sound = append(sound, lost == nil)
+		drop := r.dropLink(ends[i].key)
+		calls = append(calls, call{drop.keys, drop.arguments(record, nil)})
 	}
 	for i, result := range r.runEach(ctx, deleteLink, calls) {
 		_, swapped, err := swappedIn(result) // not if somebody has renewed it since
 		if err != nil {
 			return purged, err
 		}
-		if swapped {
-			purged += counts[i]
+		if swapped && sound[i] {
+			purged++
 		}
 	}
 	return purged, nil
-}
-
-func countOf(lost error) int {
-	if lost != nil {
-		return 0
-	}
-	return 1
-}
-
-func (r *Redis) dropCall(key broker.Key, record []byte) call {
-	drop := r.swapLink(deleteLink, key)
-	drop.args = []string{string(key[:])}
-	return call{keys: drop.keys, args: drop.arguments(record, nil)}
 }
