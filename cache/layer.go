@@ -146,7 +146,7 @@ func (l *Layer) change(ctx context.Context, key broker.Key, write func() error) 
 
 // TouchLinks adds uses. The links are counted up in memory too, rather than forgotten: they are the hottest.
 func (l *Layer) TouchLinks(ctx context.Context, uses []broker.Use) error {
-	_, err := apart(ctx, l, func() (struct{}, error) {
+	return l.pass(ctx, func() error {
 		for _, use := range uses {
 			l.links.stripe(use.Key).begin()
 		}
@@ -154,9 +154,8 @@ func (l *Layer) TouchLinks(ctx context.Context, uses []broker.Use) error {
 		for _, use := range uses {
 			l.links.stripe(use.Key).end(func() { l.touch(use, err) })
 		}
-		return struct{}{}, err
+		return err
 	})
-	return err
 }
 
 func (l *Layer) touch(use broker.Use, err error) {

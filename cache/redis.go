@@ -226,9 +226,13 @@ func (r *Redis) runPassing(ctx context.Context, s script, keys, args []string) r
 type doer func(context.Context, rueidis.Completed) rueidis.RedisResult
 
 func (r *Redis) runBy(ctx context.Context, do doer, s script, keys, args []string) rueidis.RedisResult {
-	result := do(ctx, r.client.B().Evalsha().Sha1(s.sha).Numkeys(int64(len(keys))).Key(keys...).Arg(args...).Build())
+	result := do(ctx, r.evalsha(s, keys, args))
 	if unknownScript(result) {
 		return do(ctx, r.client.B().Eval().Script(s.text).Numkeys(int64(len(keys))).Key(keys...).Arg(args...).Build())
 	}
 	return result
+}
+
+func (r *Redis) evalsha(s script, keys, args []string) rueidis.Completed {
+	return r.client.B().Evalsha().Sha1(s.sha).Numkeys(int64(len(keys))).Key(keys...).Arg(args...).Build()
 }

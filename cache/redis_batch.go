@@ -30,7 +30,7 @@ func (r *Redis) runEach(ctx context.Context, s script, calls []call) []rueidis.R
 func (r *Redis) runPage(ctx context.Context, s script, calls []call) []rueidis.RedisResult {
 	commands := make([]rueidis.Completed, 0, len(calls))
 	for _, c := range calls {
-		commands = append(commands, r.client.B().Evalsha().Sha1(s.sha).Numkeys(int64(len(c.keys))).Key(c.keys...).Arg(c.args...).Build())
+		commands = append(commands, r.evalsha(s, c.keys, c.args))
 	}
 	results := r.writeAll(ctx, commands)
 	for i, result := range results {
@@ -39,6 +39,15 @@ func (r *Redis) runPage(ctx context.Context, s script, calls []call) []rueidis.R
 		}
 	}
 	return results
+}
+
+func firstError(results []rueidis.RedisResult) error {
+	for _, result := range results {
+		if err := result.Error(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func unknownScript(result rueidis.RedisResult) bool {

@@ -194,7 +194,7 @@ func (g guard) Do(ctx context.Context, cmd rueidis.Completed) rueidis.RedisResul
 
 func (g guard) DoMulti(ctx context.Context, cmds ...rueidis.Completed) []rueidis.RedisResult {
 	if slices.ContainsFunc(cmds, g.health.refuses) {
-		return slices.Repeat([]rueidis.RedisResult{rueidis.NewErrorResult(errAway)}, len(cmds))
+		return alike(len(cmds), rueidis.NewErrorResult(errAway))
 	}
 	results := g.Client.DoMulti(ctx, cmds...)
 	for i := range results {

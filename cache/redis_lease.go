@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -83,7 +84,7 @@ func (r *Redis) waitTurn(key string, p *place, answer []rueidis.RedisMessage) (b
 	held, _ := answer[0].ToString()
 	left, _ := answer[1].AsInt64()
 	bound := time.Duration(max(left, 1)) * time.Millisecond
-	if text, is := cutKind(held, turnNote); is {
+	if text, is := strings.CutPrefix(held, turnNote); is {
 		r.waiters.forgo(key, p) // nobody waits for the end of a note
 		return broker.Turn{Note: broker.Note{Text: []byte(text), Life: bound}}, nil
 	}
@@ -105,19 +106,12 @@ func (r *Redis) NoteOf(ctx context.Context, name string) (broker.Note, error) {
 	if err != nil {
 		return broker.Note{}, failed("reading a note", err)
 	}
-	text, is := cutKind(string(kept), turnNote)
+	text, is := strings.CutPrefix(string(kept), turnNote)
 	left, err := results[1].AsInt64()
 	if !is || err != nil {
 		return broker.Note{}, failed("reading a note", err)
 	}
 	return broker.Note{Text: []byte(text), Life: time.Duration(max(left, 0)) * time.Millisecond}, nil
-}
-
-func cutKind(held, kind string) (string, bool) {
-	if len(held) == 0 || held[:1] != kind {
-		return "", false
-	}
-	return held[1:], true
 }
 
 // turnKey is where the turn for a name is kept: that for a link's key lies with the link.

@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"maps"
+	"slices"
 	"sync"
 
 	"github.com/redis/rueidis"
@@ -143,12 +144,7 @@ func (r *Redis) PurgeQuota(ctx context.Context, before string) error {
 		if err != nil {
 			return failed("purging the ledger", err)
 		}
-		past := days[:0]
-		for _, day := range days {
-			if day < before {
-				past = append(past, day)
-			}
-		}
+		past := slices.DeleteFunc(days, func(day string) bool { return day >= before })
 		if len(past) == 0 {
 			continue
 		}

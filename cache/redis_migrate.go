@@ -264,7 +264,7 @@ func (r *redisRecords) putLinks(ctx context.Context, _ Kind, page []record) erro
 		if err != nil {
 			return err
 		}
-		key, life := string(p.key), strconv.FormatInt(r.life(link).Milliseconds(), 10)
+		key, life := string(p.key), millis(r.life(link))
 		urls = append(urls, call{[]string{r.ofURL(link.URL)}, []string{key, life}})
 		links = append(links, call{
 			r.swapLink(moveLink, link.Key).keys,
@@ -275,15 +275,6 @@ func (r *redisRecords) putLinks(ctx context.Context, _ Kind, page []record) erro
 		return err
 	}
 	return firstError(r.runEach(ctx, moveLink, links))
-}
-
-func firstError(results []rueidis.RedisResult) error {
-	for _, result := range results {
-		if err := result.Error(); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (r *redisRecords) putSimple(ctx context.Context, kind Kind, page []record) error {

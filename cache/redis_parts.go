@@ -22,8 +22,7 @@ func decodeParts(key, record []byte) (quotaParts, error) {
 		parts.set(partOfOthers, n)
 		return parts, nil
 	}
-	parts, err := decodeCounts(key, record)
-	return parts, err
+	return decodeCounts(key, record)
 }
 
 func (p quotaParts) set(name string, n int64) {

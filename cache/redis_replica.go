@@ -104,12 +104,8 @@ func (r *Redis) writeSlot(ctx context.Context, commands []rueidis.Completed) []r
 		if !redirected(results[0]) {
 			return results
 		}
-		pause := time.NewTimer(redirectPause)
-		select {
-		case <-ctx.Done():
-			pause.Stop()
+		if rest(ctx, redirectPause); ctx.Err() != nil {
 			return results
-		case <-pause.C:
 		}
 	}
 }

@@ -228,12 +228,7 @@ func (r *Redis) DeleteStats(ctx context.Context, series string) error {
 	for _, hour := range hours {
 		calls = append(calls, r.hourCall(hour, series))
 	}
-	for _, result := range r.runEach(ctx, purgeHour, calls) {
-		if err := result.Error(); err != nil {
-			return failed("deleting counts", err)
-		}
-	}
-	return nil
+	return failed("deleting counts", firstError(r.runEach(ctx, purgeHour, calls)))
 }
 
 func (r *Redis) hourCall(hour uint64, series ...string) call {

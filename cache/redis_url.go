@@ -3,7 +3,6 @@ package cache
 import (
 	"context"
 	"crypto/sha256"
-	"strconv"
 	"time"
 
 	"linkbroker/broker"
@@ -12,7 +11,7 @@ import (
 // redisURLHash is how many bytes of a URL's hash stand in a key: enough for what only begins alike to be rare.
 const redisURLHash = 12
 
-// listURL adds a link to those that have its URL. It is done before the link is stored: what is stored is always found. It is
+// addURL adds a link to those that have its URL. It is done before the link is stored: what is stored is always found. It is
 // never undone, for nobody could tell whether the same link is not just being stored again; Redis forgets it with the link.
 var addURL = newScript(`
 redis.call('HSET', KEYS[1], ARGV[1], '')
@@ -20,7 +19,7 @@ if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KE
 return 1`)
 
 func (r *Redis) listURL(ctx context.Context, link broker.Link, life time.Duration) error {
-	args := []string{string(link.Key[:]), strconv.FormatInt(life.Milliseconds(), 10)}
+	args := []string{string(link.Key[:]), millis(life)}
 	return r.run(ctx, addURL, []string{r.ofURL(link.URL)}, args).Error()
 }
 

@@ -51,12 +51,7 @@ func (r *Redis) TouchLinks(ctx context.Context, uses []broker.Use) error {
 			},
 		})
 	}
-	for _, result := range r.runEach(ctx, touchLink, calls) {
-		if err := result.Error(); err != nil {
-			return failed("counting uses", err)
-		}
-	}
-	return nil
+	return failed("counting uses", firstError(r.runEach(ctx, touchLink, calls)))
 }
 
 func usedAt(t time.Time) string {
