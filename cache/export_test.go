@@ -124,11 +124,10 @@ func OpenRedis(ctx context.Context, url string, opts Options) (*Redis, error) {
 
 // What tests need of a store in Redis.
 var (
-	WithUses     = withUses
-	CheckVersion = checkVersion
-	ReportOf     = reportOf
-	RedisGrace   = redisGrace
-	UsesDays     = usesDays
+	WithUses   = withUses
+	ReportOf   = reportOf
+	RedisGrace = redisGrace
+	UsesDays   = usesDays
 )
 
 // ParseRedisURL reads a URL.

@@ -70,7 +70,7 @@ func reportOf(info string) RedisReport {
 		Server: "redis", Version: said["redis_version"], Mode: said["redis_mode"], UsedMemory: number("used_memory"),
 		Policy: said["maxmemory_policy"], AppendOnly: said["aof_enabled"] == "1", Replicas: int(number("connected_slaves")),
 		MaxMemory: number("maxmemory"), Replica: said["role"] == "slave", Loading: number("loading") != 0,
-		AppendFails: said["aof_last_write_status"] == "err", TooOld: checkVersion(info),
+		AppendFails: said["aof_last_write_status"] == "err", TooOld: checkVersion(said["redis_version"]),
 	}
 	if version, ok := said["valkey_version"]; ok {
 		r.Server, r.Version = "valkey", version

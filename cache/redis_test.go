@@ -111,7 +111,7 @@ func TestAServerThatIsTooOldIsRefused(t *testing.T) {
 		"redis_version:255.255.255\r\n":                                           true,
 		"":                                                                        false,
 	} {
-		if err := cache.CheckVersion(info); (err == nil) != want {
+		if err := cache.ReportOf(info).TooOld; (err == nil) != want {
 			t.Errorf("%q: %v", info, err)
 		}
 	}

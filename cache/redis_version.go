@@ -17,27 +17,24 @@ func (r *Redis) checkServer(ctx context.Context) error {
 	if err != nil {
 		return failed("asking Redis for its version", err)
 	}
-	if err := checkVersion(info); err != nil {
-		return err
+	report := reportOf(info)
+	if report.TooOld != nil {
+		return report.TooOld
 	}
-	if policy := reportOf(info).Policy; policy != "" && policy != "noeviction" {
+	if policy := report.Policy; policy != "" && policy != "noeviction" {
 		r.log.Error("the store forgets what it was told to keep when its memory is full: set maxmemory-policy to noeviction", "policy", policy)
 	}
 	return nil
 }
 
-// checkVersion reads what INFO says of a server.
-func checkVersion(info string) error {
-	for line := range strings.Lines(info) {
-		version, ok := strings.CutPrefix(strings.TrimSpace(line), "redis_version:")
-		if !ok {
-			continue
-		}
-		major, _, _ := strings.Cut(version, ".")
-		if n, err := strconv.Atoi(major); err == nil && n < oldestRedis {
-			return fmt.Errorf("the store is in Redis %s: it needs Redis 7.0 or later, or Valkey", version)
-		}
-		return nil
+// checkVersion judges what INFO says to be redis_version, which is empty where it says nothing.
+func checkVersion(version string) error {
+	if version == "" {
+		return errors.New("the store does not say that it is Redis or Valkey")
 	}
-	return errors.New("the store does not say that it is Redis or Valkey")
+	major, _, _ := strings.Cut(version, ".")
+	if n, err := strconv.Atoi(major); err == nil && n < oldestRedis {
+		return fmt.Errorf("the store is in Redis %s: it needs Redis 7.0 or later, or Valkey", version)
+	}
+	return nil
 }
