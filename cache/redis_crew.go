@@ -44,11 +44,8 @@ func redisPace(patience time.Duration) pace {
 	}
 }
 
-// mostWaiters is how many turns are waited for at the same time.
-const mostWaiters = 1 << 14
-
 func newCrew(prefix string, pace pace) crew {
-	waiters := newWaiters(mostWaiters)
+	waiters := newWaiters()
 	return crew{
 		name: rand.Text(), pace: pace, waiters: waiters, watch: newWatch(prefix, waiters), closing: make(chan struct{}),
 		abandoned: make(chan struct{}, abandonedAtOnce),

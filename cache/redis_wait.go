@@ -9,7 +9,6 @@ import (
 type waiters struct {
 	mu     sync.Mutex
 	places map[string]*place // by the turn's key in Redis
-	most   int
 }
 
 // place is where one turn is waited for.
@@ -19,7 +18,10 @@ type place struct {
 	end    *time.Timer   // of the turn; nil = nobody waits yet
 }
 
-func newWaiters(most int) *waiters { return &waiters{places: make(map[string]*place), most: most} }
+// mostWaiters is how many turns are waited for at the same time.
+const mostWaiters = 1 << 14
+
+func newWaiters() *waiters { return &waiters{places: make(map[string]*place)} }
 
 // expect is called before the turn is asked for: its end may be told of ahead of the answer.
 func (w *waiters) expect(key string) *place {
@@ -28,7 +30,7 @@ func (w *waiters) expect(key string) *place {
 	p := w.places[key]
 	if p == nil {
 		p = &place{over: make(chan struct{})}
-		if len(w.places) < w.most {
+		if len(w.places) < mostWaiters {
 			w.places[key] = p // else it only hears of the turn's end in time
 		}
 	}
