@@ -21,7 +21,6 @@ type watch struct {
 	waiters *waiters
 	clients signal
 	lost    signal // a connection was lost, or everything was deleted
-	epochs  atomic.Int64
 }
 
 func newWatch(prefix string, waiters *waiters) *watch {
@@ -72,7 +71,6 @@ func (w *watch) changed(key string) {
 
 // doubt says that anything may have been changed.
 func (w *watch) doubt() {
-	w.epochs.Add(1)
 	if layer := w.layer.Load(); layer != nil {
 		layer.Doubt()
 	}

@@ -48,7 +48,7 @@ func (s *Store) Served() broker.Store {
 type Health struct {
 	State  string    // full, read-only, loading or away; empty = it is well, or the store is no such
 	Since  time.Time // when that began; zero = at the start
-	Doubts int64     // how often all that memory holds had to be asked for again
+	Doubts uint64    // how often all that memory holds had to be asked for again
 }
 
 // Health says how the store is. What it says of a store that only one broker has is always that it is well.
@@ -56,7 +56,7 @@ func (s *Store) Health() Health {
 	if s.redis == nil {
 		return Health{}
 	}
-	h := Health{State: trouble(s.redis.health.worst.Load()).String(), Doubts: s.redis.watch.epochs.Load()}
+	h := Health{State: trouble(s.redis.health.worst.Load()).String(), Doubts: s.epoch.Load()}
 	if at := s.redis.health.since.Load(); at != 0 {
 		h.Since = time.UnixMilli(at)
 	}
