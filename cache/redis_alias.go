@@ -75,13 +75,9 @@ func (r *Redis) DeleteAlias(ctx context.Context, slug, etag string) error {
 // ListAliases gives a page of aliases in the order of their slugs.
 func (r *Redis) ListAliases(ctx context.Context, after string, limit int) ([]broker.Alias, error) {
 	var aliases []broker.Alias
-	for place := "-"; len(aliases) < limit; {
-		if after != "" {
-			place = "(" + after
-		}
+	for len(aliases) < limit {
 		most := min(pageSize, limit-len(aliases))
-		slugs, err := r.do(ctx, r.client.B().Zrange().Key(r.key(redisSlugs, "")).Min(place).Max("+").
-			Bylex().Limit(0, int64(most)).Build()).AsStrSlice()
+		slugs, err := r.slugsBehind(ctx, after, most)
 		if err != nil || len(slugs) == 0 {
 			return aliases, failed("listing aliases", err)
 		}
@@ -96,6 +92,16 @@ func (r *Redis) ListAliases(ctx context.Context, after string, limit int) ([]bro
 		after = slugs[len(slugs)-1]
 	}
 	return aliases, nil
+}
+
+// slugsBehind gives slugs behind one, in order. The empty one is before the first.
+func (r *Redis) slugsBehind(ctx context.Context, after string, most int) ([]string, error) {
+	from := "-"
+	if after != "" {
+		from = "(" + after
+	}
+	return r.do(ctx, r.client.B().Zrange().Key(r.key(redisSlugs, "")).Min(from).Max("+").
+		Bylex().Limit(0, int64(most)).Build()).AsStrSlice()
 }
 
 // readAliases reads aliases at once. Those that are missing or damaged are left out.

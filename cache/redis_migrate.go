@@ -85,12 +85,7 @@ func inOne(key broker.Key, p linkPieces) []byte {
 }
 
 func (r *redisRecords) aliasRecords(ctx context.Context, place []byte, about int) (page []record, next []byte, err error) {
-	from := "-"
-	if place != nil {
-		from = "(" + string(place)
-	}
-	slugs, err := r.do(ctx, r.client.B().Zrange().Key(r.key(redisSlugs, "")).Min(from).Max("+").Bylex().
-		Limit(0, int64(about)).Build()).AsStrSlice()
+	slugs, err := r.slugsBehind(ctx, string(place), about)
 	if err != nil || len(slugs) == 0 {
 		return nil, nil, err
 	}
