@@ -57,7 +57,7 @@ func furnish(t *testing.T, s broker.Store) []broker.Link {
 		noErr(t, s.AppendAudit(t.Context(), broker.AuditEntry{Actor: fmt.Sprint("ops ", n), At: noon.Add(time.Duration(n) * time.Second)}))
 		addStats(t, s, hourly("v", n, visits(2)), daily("v/é", n, visits(3)), total(fmt.Sprint("v", n), visits(4)))
 		for _, account := range []string{"wx1", "wx1/short_link"} {
-			noErr(t, third(s.ReserveQuota(t.Context(), account, fmt.Sprintf("2026-03-%02d", n+1), int64(n+1), 1<<40)))
+			noErr(t, second2(s.ReserveQuota(t.Context(), account, fmt.Sprintf("2026-03-%02d", n+1), int64(n+1), 1<<40)))
 		}
 		noErr(t, s.PutBlob(t.Context(), fmt.Sprint("blob ", n), []byte{byte(n), 0, 0xff}))
 	}
@@ -69,8 +69,6 @@ func furnish(t *testing.T, s broker.Store) []broker.Link {
 	}
 	return links
 }
-
-func third[A, B any](_ A, _ B, err error) error { return err }
 
 // contents are all that a store gives back.
 func contents(t *testing.T, s broker.Store) map[string]any {
@@ -214,7 +212,7 @@ func TestATargetThatIsNotForItIsRefused(t *testing.T) {
 		"a count":     func(s movableStore) error { return s.AddStats(t.Context(), []broker.Stat{daily("v", 1, visits(1))}) },
 		"an entry":    func(s movableStore) error { return s.AppendAudit(t.Context(), broker.AuditEntry{Actor: "ops"}) },
 		"a value":     func(s movableStore) error { return s.PutBlob(t.Context(), "name", nil) },
-		"spent quota": func(s movableStore) error { return third(s.ReserveQuota(t.Context(), "wx1", "2026-03-01", 1, 9)) },
+		"spent quota": func(s movableStore) error { return second2(s.ReserveQuota(t.Context(), "wx1", "2026-03-01", 1, 9)) },
 		"what another store had": func(s movableStore) error {
 			other := cache.NewMovableMemory()
 			put(t, other, numberedUpTo(20)...)
@@ -281,7 +279,7 @@ func TestWhatIsDamagedIsLeftOutAndCounted(t *testing.T) {
 			}
 			wantNoLink(t, to, links[3].Key)
 			wantErr(t, second(to.Alias(t.Context(), "plain")), broker.NotFound)
-			wantErr(t, third(to.ReserveQuota(t.Context(), "wx1", "2026-03-02", 1, 1<<40)), broker.StoreFailed) // or it were spent twice
+			wantErr(t, second2(to.ReserveQuota(t.Context(), "wx1", "2026-03-02", 1, 1<<40)), broker.StoreFailed) // or it were spent twice
 		})
 	}
 }
@@ -294,7 +292,7 @@ func TestAComparisonSeesEachChange(t *testing.T) {
 		"stats":   func(s broker.Store) error { return s.AddStats(t.Context(), []broker.Stat{total("v1", visits(1))}) },
 		"audit":   func(s broker.Store) error { return s.AppendAudit(t.Context(), broker.AuditEntry{Actor: "ops"}) },
 		"blobs":   func(s broker.Store) error { return s.PutBlob(t.Context(), "blob 1", []byte("changed")) },
-		"ledger":  func(s broker.Store) error { return third(s.ReserveQuota(t.Context(), "wx1", "2026-03-01", 1, 1<<40)) },
+		"ledger":  func(s broker.Store) error { return second2(s.ReserveQuota(t.Context(), "wx1", "2026-03-01", 1, 1<<40)) },
 	}
 	for name, open := range movables {
 		for kind, change := range changes {

@@ -227,16 +227,11 @@ func TestTheBrokersThatShareAreCounted(t *testing.T) {
 	if other, err := b.Share(t.Context(), "rate/wx2"); other != 1 || err != nil {
 		t.Errorf("%d brokers use something else, %v", other, err)
 	}
-	deadline := time.Now().Add(8 * time.Second)
-	for brokers := 2; brokers != 1; {
-		if time.Now().After(deadline) {
-			t.Fatal("who says nothing any more still counts")
-		}
-		<-time.After(100 * time.Millisecond)
-		var err error
-		brokers, err = b.Share(t.Context(), "rate/wx1")
+	eventually(t, 8*time.Second, "who says nothing any more does not count", func() bool {
+		brokers, err := b.Share(t.Context(), "rate/wx1")
 		noErr(t, err)
-	}
+		return brokers == 1
+	})
 }
 
 // A server that stands still has been sent the wish for a turn, and grants it once it goes on, to somebody who waits no more.
@@ -250,19 +245,12 @@ func TestATurnThatNobodyHeardOfIsGivenBack(t *testing.T) {
 		t.Errorf("a server that stands still gives turns: %v", err)
 	}
 	server.Resume()
-	begin := time.Now()
-	for {
+	eventually(t, 2*time.Second, "the turn is to be had", func() bool {
 		turn, err := b.Lease(t.Context(), "jobs")
 		if err == nil && turn.Leave != nil {
 			turn.Leave(t.Context(), broker.Note{})
-			break
+			return true
 		}
-		<-time.After(10 * time.Millisecond)
-		if time.Since(begin) > 10*time.Second {
-			t.Fatal("nobody can have the turn")
-		}
-	}
-	if took := time.Since(begin); took > 2*time.Second {
-		t.Errorf("it was to be had after %v", took)
-	}
+		return false
+	})
 }

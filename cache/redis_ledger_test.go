@@ -22,30 +22,18 @@ func reserves(t *testing.T, s *cache.Redis, n, granted, total int64) {
 	}
 }
 
-// comesBackEmpty deletes everything, as a server that is started again without its file.
-func comesBackEmpty(t *testing.T, server *redistest.Server) {
-	t.Helper()
-	server.Await(t, "+OK", "FLUSHALL")
-}
-
 func TestUnitsThatRedisHasLostAreReservedAgain(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	a, b := openRedis(t, server.URL()), openRedis(t, server.URL())
 	reserves(t, a, 100, 100, 100)
 	reserves(t, b, 300, 300, 400)
-	comesBackEmpty(t, server)
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	server.Await(t, "+OK", "FLUSHALL") // as if it had been started again without its file
+	eventually(t, 10*time.Second, "400 are reserved", func() bool {
 		sum, err := a.ReservedQuota(t.Context(), "wx1", quotaDay)
 		noErr(t, err)
-		if sum == 400 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%d of 400 are reserved", sum)
-		}
-		<-time.After(10 * time.Millisecond)
-	}
+		return sum == 400
+	})
 	reserves(t, a, 10, 10, 410)
 	reserves(t, b, -300, -300, 110)
 	reserves(t, b, -1, 0, 110) // what is another's it cannot give back
@@ -99,15 +87,10 @@ func TestTurnsGoOnWithoutAReplica(t *testing.T) {
 func TestAStoreWithTooFewReplicasSaysSo(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	s, err := cache.Open(t.Context(), server.URL()+"?replicas=1&timeout=200ms", cache.Options{Clock: func() time.Time { return noon }})
+	s, err := cache.Open(t.Context(), server.URL()+"?replicas=1&timeout=200ms", options())
 	noErr(t, err)
 	t.Cleanup(func() { noErr(t, s.Close()) })
-	for deadline := time.Now().Add(10 * time.Second); s.Health().State != "read-only"; {
-		if time.Now().After(deadline) {
-			t.Fatalf("its health is %+v", s.Health())
-		}
-		<-time.After(10 * time.Millisecond)
-	}
+	eventually(t, 10*time.Second, "it says so", func() bool { return s.Health().State == "read-only" })
 }
 
 func TestManyReservationsOfOneBrokerAddUp(t *testing.T) {

@@ -3,8 +3,6 @@ package cache_test
 import (
 	"context"
 	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -17,12 +15,7 @@ import (
 func TestWhyThereIsNoConnectionIsSaid(t *testing.T) {
 	t.Parallel()
 	t.Cleanup(func() { <-time.After(1100 * time.Millisecond) }) // so long rueidis waits until it may look for a Cluster again
-	path := filepath.Join(t.TempDir(), "users.acl")
-	noErr(t, os.WriteFile(path, []byte("user default on >SECRETPW ~* &* +@all -client|tracking\n"), 0o600))
-	locked := redistest.Storing(t, t.TempDir(), "--aclfile", path)
-	locked.User = "default SECRETPW"
-	locked.EndWith(t)
-	locked.Start(t)
+	locked := serverWithRules(t, "user default on >SECRETPW ~* &* +@all -client|tracking\n", "default SECRETPW")
 	open := redistest.Start(t).Addr
 	silent, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	noErr(t, err)
@@ -35,7 +28,7 @@ func TestWhyThereIsNoConnectionIsSaid(t *testing.T) {
 		"a server that is mum": {"redis://" + silent.Addr().String() + "?timeout=200ms", "no answer within 200ms"},
 		"nobody":               {"redis://127.0.0.1:1", "connection refused"},
 	} {
-		_, opening := cache.OpenRedis(t.Context(), test.url, cache.Options{Clock: clockAtNoon})
+		_, opening := cache.OpenRedis(t.Context(), test.url, options())
 		_, examining := cache.ExamineRedis(context.Background(), test.url, time.Now)
 		for _, err := range []error{opening, examining} {
 			switch {

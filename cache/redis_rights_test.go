@@ -23,17 +23,13 @@ func leastRights(t *testing.T) string {
 	return strings.ReplaceAll(string(rules), "~linkbroker:*", "~t*:*")
 }
 
-func startWithRules(t *testing.T, rules string) (url string) {
-	t.Helper()
-	return fmt.Sprintf("redis://linkbroker:PASSWORD@%s?", serverWithRules(t, rules).Addr)
-}
-
-func serverWithRules(t *testing.T, rules string) *redistest.Server {
+// serverWithRules starts a server with an ACL file, which the test asks as a user.
+func serverWithRules(t *testing.T, rules, user string) *redistest.Server {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "users.acl")
 	noErr(t, os.WriteFile(path, []byte(rules), 0o600))
 	s := redistest.Storing(t, t.TempDir(), "--aclfile", path)
-	s.User = "health x"
+	s.User = user
 	s.EndWith(t)
 	s.Start(t)
 	return s
@@ -43,14 +39,10 @@ func serverWithRules(t *testing.T, rules string) *redistest.Server {
 // out whatever that one may not do.
 func TestTheRightsOfTheACLFileLetAServerReadItsFile(t *testing.T) {
 	t.Parallel()
-	server := serverWithRules(t, leastRights(t))
+	server := serverWithRules(t, leastRights(t), "health x")
 	url := ownURL(t, fmt.Sprintf("redis://linkbroker:PASSWORD@%s?", server.Addr))
 	r := openRedis(t, url)
-	var links []broker.Link
-	for n := range 20 {
-		links = append(links, numbered(n))
-	}
-	put(t, r, links...)
+	links := put(t, r, numberedUpTo(20)...)
 	_, _, err := r.ReserveQuota(t.Context(), "wx1", "2026-03-01", 7, 10)
 	noErr(t, err)
 	noErr(t, r.Close())
@@ -69,7 +61,7 @@ func TestTheRightsOfTheACLFileLetAServerReadItsFile(t *testing.T) {
 // TestNobodyLogsInBesides tries what whoever reaches the server's port may try.
 func TestNobodyLogsInBesides(t *testing.T) {
 	t.Parallel()
-	server := serverWithRules(t, leastRights(t))
+	server := serverWithRules(t, leastRights(t), "health x")
 	for _, user := range []string{"nobody", "health", "default", "admin"} {
 		server.User = user + " x"
 		for _, command := range []string{"GET x", "CONFIG GET dir", "KEYS *", "FLUSHALL", "SHUTDOWN", "ACL LIST"} {
@@ -85,7 +77,7 @@ func TestNobodyLogsInBesides(t *testing.T) {
 func TestTheRightsOfTheACLFileDo(t *testing.T) {
 	t.Parallel()
 	rules := leastRights(t)
-	url := startWithRules(t, rules)
+	url := fmt.Sprintf("redis://linkbroker:PASSWORD@%s?", serverWithRules(t, rules, "health x").Addr)
 	for _, promises := range []map[string]func(*testing.T, broker.Store){promises, aliasPromises, clientPromises, statPromises} {
 		for claim, prove := range promises {
 			t.Run(claim, func(t *testing.T) { prove(t, openRedis(t, ownURL(t, url))) })

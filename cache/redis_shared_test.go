@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/redis/rueidis"
 
@@ -124,7 +123,7 @@ func redisKey(t testing.TB, client rueidis.Client, url, kind string) string {
 
 func openRedis(t testing.TB, url string) *cache.Redis {
 	t.Helper()
-	r, err := cache.OpenRedis(t.Context(), url, cache.Options{Clock: func() time.Time { return noon }})
+	r, err := cache.OpenRedis(t.Context(), url, options())
 	noErr(t, err)
 	t.Cleanup(func() { _ = r.Close() })
 	return r

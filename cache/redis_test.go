@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
-	"time"
 
 	"linkbroker/broker"
 	"linkbroker/cache"
@@ -96,7 +95,7 @@ func TestAStoreInRedisOfAnotherSchemaIsRefused(t *testing.T) {
 		noErr(t, openRedis(t, url).Close())
 		client := redisClient(t, url)
 		noErr(t, client.Do(t.Context(), client.B().Set().Key(redisKey(t, client, url, "meta")).Value(found).Build()).Error())
-		if _, err := cache.OpenRedis(t.Context(), url, cache.Options{Clock: clockAtNoon}); !errors.Is(err, want) {
+		if _, err := cache.OpenRedis(t.Context(), url, options()); !errors.Is(err, want) {
 			t.Errorf("schema %s: %v, want %v", found, err, want)
 		}
 	}
@@ -120,7 +119,8 @@ func TestAServerThatIsTooOldIsRefused(t *testing.T) {
 func TestAServerThatForgetsIsWarnedOf(t *testing.T) {
 	for policy, want := range map[string]bool{"noeviction": false, "allkeys-lru": true, "volatile-ttl": true} {
 		var log bytes.Buffer
-		opts := cache.Options{Clock: clockAtNoon, Logger: slog.New(slog.NewTextHandler(&log, nil))}
+		opts := options()
+		opts.Logger = slog.New(slog.NewTextHandler(&log, nil))
 		r, err := cache.OpenRedis(t.Context(), redistest.Start(t, "--maxmemory-policy", policy).URL(), opts)
 		noErr(t, err)
 		noErr(t, r.Close())
@@ -148,8 +148,6 @@ func TestAWriteThatTooFewReplicasHaveHasFailed(t *testing.T) {
 }
 
 func second2[A, B any](_ A, _ B, err error) error { return err }
-
-func clockAtNoon() time.Time { return noon }
 
 // TestAURLThatMeansSomethingElseIsRefused has passwords in places from which they would be shown, and settings that would be passed
 // over in silence.
