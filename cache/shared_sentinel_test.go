@@ -9,6 +9,13 @@ import (
 
 func TestAReplicaTakesOver(t *testing.T) {
 	t.Parallel()
+	t.Run("from one that is dead", func(t *testing.T) { replicaTakesOver(t, (*redistest.Server).Kill) })
+	t.Run("from one that hangs", func(t *testing.T) { replicaTakesOver(t, (*redistest.Server).Pause) })
+}
+
+func replicaTakesOver(t *testing.T, end func(*redistest.Server)) {
+	t.Helper()
+	t.Parallel()
 	primary := redistest.Start(t)
 	replica := primary.StartReplica(t)
 	sentinel := redistest.StartSentinel(t, primary, 1)
@@ -22,7 +29,7 @@ func TestAReplicaTakesOver(t *testing.T) {
 		return err == nil && answer == "*1"
 	})
 	wantLink(t, b, link)
-	primary.Kill()
+	end(primary)
 	took := eventually(t, 20*time.Second, "writing", func() bool {
 		wantLink(t, b, link)
 		return a.PutLink(t.Context(), lasting(2)) == nil

@@ -30,9 +30,9 @@ func startRedisSet(t *testing.T) *redisSet {
 	return s
 }
 
-// url is that of a store which waits for replicas to have what is written.
+// url is that of a store which waits for replicas to have what is written, and finds out soon that a server hangs.
 func (s *redisSet) url(replicas int) string {
-	return fmt.Sprintf("%s&master_set=%s&replicas=%d", redistest.ClusterURL(s.sentinels[:]), redistest.MasterSet, replicas)
+	return fmt.Sprintf("%s&master_set=%s&timeout=500ms&replicas=%d", redistest.ClusterURL(s.sentinels[:]), redistest.MasterSet, replicas)
 }
 
 // missesAfter sets after how long without an answer the Sentinels have a master replaced.
