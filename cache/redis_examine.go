@@ -16,12 +16,10 @@ type RedisReport struct {
 	Server, Version string // redis or valkey
 	Mode            string // standalone, sentinel or cluster
 	UsedMemory      int64
-	Policy          string // what it does when memory is full; empty if it does not say
-	AppendOnly      bool   // it writes down what it is given, and reads that at its next start
-	Replicas        int
+	Policy          string        // what it does when memory is full; empty if it does not say
+	AppendOnly      bool          // it writes down what it is given, and reads that at its next start
 	MaxMemory       int64         // 0 = it takes what there is
 	Replica         bool          // it follows another, and takes no writes
-	Loading         bool          // it still reads its file
 	AppendFails     bool          // what it is given does not reach its append-only file
 	TooOld          error         // why its version will not do; nil = it will
 	RoundTrip       time.Duration // the shortest of some
@@ -45,9 +43,6 @@ func ExamineRedis(ctx context.Context, url string, clock broker.Clock) (RedisRep
 		return RedisReport{}, failed("asking Redis how it is set", unsecret(err, place))
 	}
 	report := reportOf(info)
-	if report.Loading { // and answers nothing else
-		return report, nil
-	}
 	report.RoundTrip, err = roundTrip(ctx, client, clock)
 	return report, failed("asking Redis how it is set", err)
 }
@@ -68,8 +63,8 @@ func reportOf(info string) RedisReport {
 	}
 	r := RedisReport{
 		Server: "redis", Version: said["redis_version"], Mode: said["redis_mode"], UsedMemory: number("used_memory"),
-		Policy: said["maxmemory_policy"], AppendOnly: said["aof_enabled"] == "1", Replicas: int(number("connected_slaves")),
-		MaxMemory: number("maxmemory"), Replica: said["role"] == "slave", Loading: number("loading") != 0,
+		Policy: said["maxmemory_policy"], AppendOnly: said["aof_enabled"] == "1",
+		MaxMemory: number("maxmemory"), Replica: said["role"] == "slave",
 		AppendFails: said["aof_last_write_status"] == "err", TooOld: checkVersion(said["redis_version"]),
 	}
 	if version, ok := said["valkey_version"]; ok {

@@ -8,7 +8,7 @@ import (
 	"linkbroker/cache"
 )
 
-const wellInfo = "redis_version:7.0.15\r\nrole:master\r\nused_memory:100\r\nmaxmemory:1000\r\nloading:0\r\naof_last_write_status:ok\r\n"
+const wellInfo = "redis_version:7.0.15\r\nrole:master\r\nused_memory:100\r\nmaxmemory:1000\r\naof_last_write_status:ok\r\n"
 
 func TestAReportTellsWhyAServerTakesNoWrites(t *testing.T) {
 	for claim, test := range map[string]struct {
@@ -16,7 +16,6 @@ func TestAReportTellsWhyAServerTakesNoWrites(t *testing.T) {
 		says func(cache.RedisReport) bool
 	}{
 		"a replica":                    {"role:slave", func(r cache.RedisReport) bool { return r.Replica }},
-		"one that loads":               {"loading:1", func(r cache.RedisReport) bool { return r.Loading }},
 		"one that is full":             {"used_memory:1000", cache.RedisReport.Full},
 		"one whose file takes nothing": {"aof_last_write_status:err", func(r cache.RedisReport) bool { return r.AppendFails }},
 		"one that is too old":          {"redis_version:6.2.14", func(r cache.RedisReport) bool { return r.TooOld != nil }},

@@ -147,6 +147,8 @@ func (p redisPlace) notConnected(err error) error {
 	switch late, ok := errors.AsType[net.Error](err); {
 	case strings.HasPrefix(refused, "NOAUTH"), strings.HasPrefix(refused, "WRONGPASS"):
 		reason = errors.New("the server refuses the user or the password, or there is none in the store's URL")
+	case strings.HasPrefix(refused, "LOADING"):
+		reason = errors.New("the server still reads its file, and answers nothing until then")
 	case errors.Is(err, io.EOF):
 		reason = errors.New("the server closed the connection: is the user or the password wrong, or does it want TLS (rediss://)?")
 	case errors.Is(err, context.DeadlineExceeded), ok && late.Timeout():

@@ -1,9 +1,12 @@
 package cache_test
 
 import (
+	"bufio"
 	"context"
+	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,12 +23,14 @@ func TestWhyThereIsNoConnectionIsSaid(t *testing.T) {
 	silent, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	noErr(t, err)
 	defer func() { _ = silent.Close() }()
+	loading := serverThatSays(t, "-LOADING Redis is loading the dataset in memory")
 	for claim, test := range map[string]struct{ url, want string }{
 		"a wrong password":     {"redis://:SECRETPX@" + locked.Addr, "password"},
 		"no password":          {"redis://" + locked.Addr, "password"},
 		"no right":             {"redis://:SECRETPW@" + locked.Addr, "client|tracking"},
 		"TLS to a plain port":  {"rediss://" + open + "?timeout=200ms", "TLS"},
 		"a server that is mum": {"redis://" + silent.Addr().String() + "?timeout=200ms", "no answer within 200ms"},
+		"one that has begun":   {"redis://" + loading, "still reads its file"},
 		"nobody":               {"redis://127.0.0.1:1", "connection refused"},
 	} {
 		_, opening := cache.OpenRedis(t.Context(), test.url, options())
@@ -40,4 +45,30 @@ func TestWhyThereIsNoConnectionIsSaid(t *testing.T) {
 			}
 		}
 	}
+}
+
+// serverThatSays is one that answers whatever it is asked by the same line.
+func serverThatSays(t *testing.T, line string) (addr string) {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	noErr(t, err)
+	var all sync.WaitGroup
+	t.Cleanup(func() { _ = listener.Close(); all.Wait() })
+	all.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			all.Go(func() {
+				defer func() { _ = conn.Close() }()
+				for in := bufio.NewScanner(conn); in.Scan(); {
+					if strings.HasPrefix(in.Text(), "*") { // begins a command
+						fmt.Fprintf(conn, "%s\r\n", line)
+					}
+				}
+			})
+		}
+	})
+	return listener.Addr().String()
 }

@@ -2,7 +2,6 @@ package cache
 
 import (
 	"context"
-	"time"
 
 	"linkbroker/broker"
 )
@@ -46,21 +45,19 @@ func (s *Store) Served() broker.Store {
 
 // Health says how a store that several brokers share is.
 type Health struct {
-	State  string    // full, read-only, loading or away; empty = it is well, or the store is no such
-	Since  time.Time // when that began; zero = at the start
-	Doubts uint64    // how often all that memory holds had to be asked for again
+	State  string // one of Troubles; empty = it is well, or the store is no such
+	Doubts uint64 // how often all that memory holds had to be asked for again
 }
+
+// Troubles are the states of a store that several brokers share in which not all goes on: full, read-only, loading and away.
+func Troubles() []string { return troubles[full:] }
 
 // Health says how the store is. What it says of a store that only one broker has is always that it is well.
 func (s *Store) Health() Health {
 	if s.redis == nil {
 		return Health{}
 	}
-	h := Health{State: trouble(s.redis.health.worst.Load()).String(), Doubts: s.epoch.Load()}
-	if at := s.redis.health.since.Load(); at != 0 {
-		h.Since = time.UnixMilli(at)
-	}
-	return h
+	return Health{State: trouble(s.redis.health.worst.Load()).String(), Doubts: s.epoch.Load()}
 }
 
 // WatchClients has changed called once another broker has changed a client, and when that may have been missed. It may be called for

@@ -47,9 +47,6 @@ func (d *diagnosis) examineWrites(report cache.RedisReport) {
 	if report.Replica {
 		d.add(failing, "store", "it is a replica, which takes no writes", "name its master, or Sentinels and their master_set")
 	}
-	if report.Loading {
-		d.add(failing, "store", "it still reads its file, and answers nothing until then", "wait, and ask again")
-	}
 	if report.AppendFails {
 		d.add(failing, "store", "it cannot write its append-only file, and takes no writes", "see to its disk: is it full?")
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"linkbroker/broker"
+	"linkbroker/cache"
 	"linkbroker/handlers"
 )
 
@@ -29,7 +30,7 @@ func (s *service) refreshClients() error {
 // measureShared adds the figures of a store that several brokers share. Over any other they are there as well, and 0: an alert
 // on them holds for both.
 func (s *service) measureShared(metrics *handlers.Metrics) {
-	for _, state := range []string{"full", "read-only", "loading", "away"} {
+	for _, state := range cache.Troubles() {
 		metrics.Gauge("store_trouble", "1 while the shared store is in such trouble: full, read-only, loading or away.",
 			map[string]string{"state": state}, func() float64 { return oneIf(s.store.Health().State == state) })
 	}
