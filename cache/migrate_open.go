@@ -18,7 +18,7 @@ type Access int
 
 // The kinds of access.
 const (
-	Read Access = iota // it must be there, and nothing is changed
+	Read Access = iota // it must be there, and none of its records is changed
 	Fill               // it is made if it is not there
 )
 
@@ -128,12 +128,18 @@ func fillBolt(ctx context.Context, path string, opts Options) (*Bolt, error) {
 
 // moveRedis opens a store in Redis, once it is seen that no broker uses it.
 func moveRedis(ctx context.Context, url string, access Access, opts MigrationOptions) (*redisRecords, error) {
-	users, err := connectionsOf(ctx, url)
+	place, err := parseRedisURL(url)
 	if err != nil {
 		return nil, err
 	}
-	if users > 0 && !opts.InUse {
+	users, there, err := surveyRedis(ctx, place)
+	switch {
+	case err != nil:
+		return nil, err
+	case users > 0 && !opts.InUse:
 		return nil, fmt.Errorf("%w (it has %d connections of brokers)", ErrInUse, users)
+	case !there && access == Read:
+		return nil, fmt.Errorf("there is no store with the prefix %q: is it the right server, database and prefix?", place.prefix)
 	}
 	r, err := openRedis(ctx, url, opts.Options)
 	if err != nil {
@@ -149,18 +155,14 @@ func moveRedis(ctx context.Context, url string, access Access, opts MigrationOpt
 	return records, nil
 }
 
-// connectionsOf counts the connections of those who use a store in Redis, over a connection of another name. Of what a server
-// does not tell it knows nothing.
-func connectionsOf(ctx context.Context, url string) (n int, err error) {
-	place, err := parseRedisURL(url)
-	if err != nil {
-		return 0, err
-	}
+// surveyRedis counts the connections of those who use a store in Redis, over a connection of another name, and says whether
+// it is there. Of connections that a server does not tell of it knows nothing.
+func surveyRedis(ctx context.Context, place redisPlace) (users int, there bool, err error) {
 	option := place.connection()
 	option.ClientName = "linkbroker-migrate"
 	client, err := rueidis.NewClient(option)
 	if err != nil {
-		return 0, place.notConnected(err)
+		return 0, false, place.notConnected(err)
 	}
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(ctx, 5*place.timeout)
@@ -168,9 +170,10 @@ func connectionsOf(ctx context.Context, url string) (n int, err error) {
 	for _, node := range client.Nodes() {
 		clients, err := node.Do(ctx, node.B().ClientList().Build()).ToString()
 		if _, refused := rueidis.IsRedisErr(err); err != nil && !refused {
-			return 0, failed("asking Redis who uses it", unsecret(err, place))
+			return 0, false, failed("asking Redis who uses it", unsecret(err, place))
 		}
-		n += strings.Count(clients, " name="+place.clientName()+" ")
+		users += strings.Count(clients, " name="+place.clientName()+" ")
 	}
-	return n, nil
+	there, err = client.Do(ctx, client.B().Exists().Key(place.prefix+":"+redisMeta).Build()).AsBool()
+	return users, there, failed("asking Redis whether the store is there", err)
 }

@@ -96,6 +96,10 @@ func TestAStoreIsMovedToRedisAndBack(t *testing.T) {
 
 	move(0, `(?m)^links +20,001 (?s:.*)\nNothing was moved.`, "--dry-run", "bolt://data/links.db")
 	move(1, `the environment variable NOTHING is not set`, "redis://:${NOTHING}@"+redis.Addr)
+	move(1, `the store to move from.*no store .* "nothing"`, url+"?prefix=nothing", "bolt://nothing.db")
+	if keys, err := redis.Ask("DBSIZE"); err != nil || keys != ":0" {
+		t.Errorf("a store that is only read is made: DBSIZE says %q, %v", keys, err)
+	}
 	move(1, `refuses the user or the password`, "redis://:wrong@"+redis.Addr)
 	for round := range 3 {
 		p := start(t, dir, environ, "migrate", url)
