@@ -120,7 +120,7 @@ func TestChaos(t *testing.T) {
 		set := startRedisSet(t)
 		set.whole(t)
 		c := newChaos(t, set.url(2))
-		c.within = 4 * slowest // Sentinels let an old master be for ten seconds
+		c.within = soon // Sentinels look after what they hold for a replica every ten seconds, and let it be a master for eight
 		c.run(trouble{"the master killed and started after it is missed", func() {
 			master := set.whole(t)
 			master.Kill()
