@@ -24,7 +24,8 @@ type Layer struct {
 	broker.Store
 
 	epoch   atomic.Uint64
-	purged  atomic.Int64 // links that ended in this second or before may be gone
+	purging chan struct{} // has room while no links are purged
+	purged  atomic.Int64  // links that ended in this second or before may be gone
 	links   shelf[broker.Key, broker.Link]
 	aliases shelf[string, broker.Alias]
 	writes  gate
@@ -34,7 +35,7 @@ type Layer struct {
 // several.
 func NewLayer(store broker.Store, links int) *Layer {
 	seed := maphash.MakeSeed()
-	l := &Layer{Store: store}
+	l := &Layer{Store: store, purging: make(chan struct{}, 1)}
 	l.links.hold(links, hashKey, weighLink)
 	l.aliases.hold((links+3)/4, func(slug string) uint64 { return maphash.String(seed, slug) }, weighAlias)
 	l.purged.Store(math.MinInt64)
@@ -169,10 +170,14 @@ func (l *Layer) touch(use broker.Use, err error) {
 
 // PurgeLinks deletes links that have ended. Which of them, it does not say: so from now on memory answers for none.
 func (l *Layer) PurgeLinks(ctx context.Context, before time.Time, limit int) (int, error) {
-	if old := l.purged.Swap(before.Unix()); before.Unix() < old {
-		l.links.memory.InvalidateAll() // the clock was set back: what is in memory may have been purged by its old time
-	}
-	return apart(ctx, l, func() (int, error) { return l.Store.PurgeLinks(ctx, before, limit) })
+	return apart(ctx, l, func() (int, error) {
+		l.purging <- struct{}{} // the clock may have been set back amid a purge, whose time holds until it is over
+		defer func() { <-l.purging }()
+		if old := l.purged.Swap(before.Unix()); before.Unix() < old {
+			l.Doubt() // what is in memory, or is being read, may have been purged by that time
+		}
+		return l.Store.PurgeLinks(ctx, before, limit)
+	})
 }
 
 // ReserveQuota takes units of quota. If the context ends first, they may be taken for nothing.

@@ -24,6 +24,7 @@ type slow struct {
 	broker.Store
 
 	reading time.Duration
+	purging time.Duration // before the fact
 	reads   atomic.Int32
 	away    error
 	fails   error
@@ -71,6 +72,7 @@ func (s *slow) TouchLinks(ctx context.Context, uses []broker.Use) error {
 }
 
 func (s *slow) PurgeLinks(ctx context.Context, before time.Time, limit int) (int, error) {
+	time.Sleep(s.purging)
 	defer time.Sleep(time.Second)
 	return s.Store.PurgeLinks(ctx, before, limit)
 }
@@ -379,6 +381,39 @@ func TestAPurgeUnderAClockThatRanAheadIsForgotten(t *testing.T) {
 	wantLink(t, l, long)
 	if l.Cached() != 1 {
 		t.Errorf("%d links are answered from memory, want 1", l.Cached())
+	}
+}
+
+// TestAClockThatIsSetBackAmidAPurge has a link read while it is purged by a clock that ran ahead, and the clock set back then.
+func TestAClockThatIsSetBackAmidAPurge(t *testing.T) {
+	for claim, store := range map[string]*slow{
+		"what was read before is not kept":              {reading: 10 * time.Second},
+		"what is read before it is deleted is not kept": {purging: 3 * time.Second},
+	} {
+		t.Run(claim, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store.Store = cache.NewMemory()
+				l := cache.NewLayer(store, 100)
+				link := numbered(1)
+				put(t, store.Store, link)
+				var all sync.WaitGroup
+				read := func() { _, _ = l.Link(t.Context(), link.Key) }
+				if store.reading > 0 {
+					all.Go(read)
+					synctest.Wait()
+				}
+				for _, clock := range []time.Time{link.ExpiresAt.Add(time.Hour), noon} {
+					all.Go(func() { noErr(t, second(l.PurgeLinks(t.Context(), clock, 200))) })
+					time.Sleep(time.Second)
+				}
+				if store.purging > 0 {
+					all.Go(read)
+				}
+				all.Wait()
+				wantNoLink(t, l, link.Key)
+				noErr(t, l.Close())
+			})
+		})
 	}
 }
 
