@@ -46,7 +46,6 @@ func TestTheRightsOfTheACLFileLetAServerReadItsFile(t *testing.T) {
 	_, _, err := r.ReserveQuota(t.Context(), "wx1", "2026-03-01", 7, 10)
 	noErr(t, err)
 	noErr(t, r.Close())
-	<-time.After(1100 * time.Millisecond) // appendfsync everysec
 	server.Kill()
 	server.Start(t)
 	r = openRedis(t, url)

@@ -86,29 +86,23 @@ func TestChaos(t *testing.T) {
 	t.Run("a master with two replicas", func(t *testing.T) {
 		set := startRedisSet(t)
 		master := set.whole(t)
+		miss := func() { set.missesAfter(t, redistest.MissesAfter) }
 		follow := func() {
 			old := master
 			master = set.promoted(t, old)
+			set.missesAfter(t, soon)
 			old.Kill()
 			old.Master, master.Master = master, nil
 			old.Start(t)
 			set.whole(t)
 		}
 		newChaos(t, set.url(1)).run(
-			trouble{"the master killed, a replica promoted", func() { master.Kill() }, follow},
-			trouble{"the master killed and started before it is missed", func() {
-				set.missesAfter(t, soon)
-				master.Kill()
-				master.Start(t)
-			}, func() {
-				set.whole(t)
-				set.missesAfter(t, redistest.MissesAfter)
-			}},
+			trouble{"the master killed, a replica promoted", func() { miss(); master.Kill() }, follow},
+			trouble{"the master killed and started before it is missed", func() { master.Kill(); master.Start(t) }, func() { set.whole(t) }},
 			// The old master wakes up in the belief that it still is one.
-			trouble{"the master paused until a replica was promoted", func() { master.Pause() }, func() {
-				old := master
-				set.promoted(t, old)
-				old.Resume()
+			trouble{"the master paused until a replica was promoted", func() { miss(); master.Pause() }, func() {
+				set.promoted(t, master)
+				master.Resume()
 				<-time.After(2 * time.Second)
 				follow()
 			}},
@@ -123,10 +117,14 @@ func TestChaos(t *testing.T) {
 		c.within = soon // Sentinels look after what they hold for a replica every ten seconds, and let it be a master for eight
 		c.run(trouble{"the master killed and started after it is missed", func() {
 			master := set.whole(t)
+			set.missesAfter(t, redistest.MissesAfter)
 			master.Kill()
 			<-time.After(redistest.MissesAfter + 500*time.Millisecond)
 			master.Start(t)
-		}, func() { set.whole(t) }})
+		}, func() {
+			set.whole(t)
+			set.missesAfter(t, soon)
+		}})
 	})
 }
 

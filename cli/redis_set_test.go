@@ -27,6 +27,7 @@ func startRedisSet(t *testing.T) *redisSet {
 	for _, sentinel := range s.sentinels {
 		sentinel.Await(t, "slaves=2,sentinels=3", "INFO", "sentinel")
 	}
+	s.missesAfter(t, soon) // or a machine with much else to do would have them replace a master that is well
 	return s
 }
 

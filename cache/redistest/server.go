@@ -49,11 +49,13 @@ func New(t testing.TB, dir string, args ...string) *Server {
 	return &Server{Addr: FreeAddr(t), Dir: dir, args: args}
 }
 
-// Storing is a server that has still to be started and forgets nothing. It does not wait for further replicas before it serves one.
+// Storing is a server that has still to be started and forgets nothing when it is killed: it writes down what it is told before it
+// says so, and leaves it to the kernel when that reaches the disk. With everysec it would hold back what it was told while the disk
+// is slow. It does not wait for further replicas before it serves one.
 func Storing(t testing.TB, dir string, args ...string) *Server {
 	t.Helper()
 	return New(t, dir, append([]string{
-		"--save", "", "--appendonly", "yes", "--appendfsync", "everysec", "--repl-diskless-sync-delay", "0",
+		"--save", "", "--appendonly", "yes", "--appendfsync", "no", "--repl-diskless-sync-delay", "0",
 	}, args...)...)
 }
 
