@@ -15,7 +15,7 @@ func StartCluster(t testing.TB, start func(t testing.TB, args ...string) *Server
 	t.Helper()
 	const size = 3
 	for i := range size {
-		_, bus, _ := net.SplitHostPort(FreeAddr(t))
+		_, bus, _ := net.SplitHostPort(freeAddr(t))
 		master := start(t, append([]string{"--cluster-enabled", "yes", "--cluster-port", bus}, args...)...)
 		first, last := i*slots/size, (i+1)*slots/size-1
 		master.Await(t, "OK", "CLUSTER", "ADDSLOTSRANGE", strconv.Itoa(first), strconv.Itoa(last))

@@ -46,7 +46,7 @@ func Need(t testing.TB) (binary string) {
 // New is a server that has still to be started. A configuration file may be the first of its arguments.
 func New(t testing.TB, dir string, args ...string) *Server {
 	t.Helper()
-	return &Server{Addr: FreeAddr(t), Dir: dir, args: args}
+	return &Server{Addr: freeAddr(t), Dir: dir, args: args}
 }
 
 // Storing is a server that has still to be started and forgets nothing when it is killed: it writes down what it is told before it
@@ -88,8 +88,8 @@ func (s *Server) EndWith(t testing.TB) {
 	})
 }
 
-// FreeAddr gives an address of loopback at which nobody listens.
-func FreeAddr(t testing.TB) string {
+// freeAddr gives an address of loopback at which nobody listens.
+func freeAddr(t testing.TB) string {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
